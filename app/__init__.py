@@ -1,0 +1,1 @@
+"""The program: its core, its people, its web and its processes."""

@@ -1,0 +1,1 @@
+"""Who works here: agents, teams, sessions, API tokens."""

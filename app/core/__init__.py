@@ -1,0 +1,1 @@
+"""What knows no domain noun: settings, database, the log, queues, errors, secrets, files."""

@@ -1,0 +1,103 @@
+"""Settings: from the environment (`OTKLIK_…`) and a `.env` file, checked at the start."""
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text says which one and what to write instead."""
+
+
+class Settings(BaseSettings):
+    """Every setting of the program. Sizes are bytes; times are seconds or hours as named."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OTKLIK_", env_file=".env", extra="ignore", populate_by_name=True
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: str | None = None
+    """Address at which browsers and platforms reach us, as `https://desk.example.org`."""
+
+    data_dir: Path = Path("data")
+    """Folder of the embedded database, local files and the generated secret key."""
+    database_url: str | None = Field(
+        None, validation_alias=AliasChoices("DATABASE_URL", "OTKLIK_DATABASE_URL")
+    )
+    """`postgresql://…`; without it the embedded server is used."""
+    pool_size: Annotated[int, Field(ge=2, le=64)] = 4
+    """Connections a process keeps for its requests, and again as many for its loops."""
+    files: str | None = None
+    """`s3://bucket/prefix` or a folder; without it `data_dir/files`."""
+    secret_key: str | None = None
+    """32 bytes, URL-safe base64: encrypts channel secrets. Made in `data_dir` when not set."""
+
+    session_days: Annotated[int, Field(ge=1, le=365)] = 30
+    undo_seconds: Annotated[float, Field(ge=0, le=120)] = 3
+    """How long an answer waits before it leaves, so that it can be taken back."""
+    reopen_messenger_hours: Annotated[int, Field(ge=0)] = 48
+    reopen_email_hours: Annotated[int, Field(ge=0)] = 120
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
+    """Largest request body that is not a file upload or a mail."""
+    max_file_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
+    max_mail_bytes: Annotated[int, Field(ge=1024)] = 40 * 1024 * 1024
+    loops_in_web: bool = True
+    """Whether `otklik serve` understands inbound events itself right after it stored them."""
+    log_level: str = "info"
+    log_json: bool = False
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://, or be left out for the embedded server")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        if value and "://" in value and not value.startswith(("s3://", "file://")):
+            raise ValueError("must be s3://bucket/prefix or a folder")
+        return value or None
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    @cached_property
+    def url(self) -> str:
+        """Our own address without a trailing slash."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def undo(self) -> timedelta:
+        return timedelta(seconds=self.undo_seconds)
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; raises `SettingsError` with one sentence per wrong setting."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        name = str(item["loc"][0]) if item["loc"] else "?"
+        env = name if name.isupper() else f"OTKLIK_{name.upper()}"
+        text = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{env}: {text} (now: {item.get('input')!r}).")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The doors: HTTP, websocket, webhooks, the static console."""

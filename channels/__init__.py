@@ -1,0 +1,1 @@
+"""Connected accounts of platforms and the adapters that speak with them."""
