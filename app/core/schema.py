@@ -5,20 +5,18 @@ Rows that are spoken of outside carry a UUIDv7 as their id; where an order insid
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, text
+from sqlalchemy import BigInteger, DateTime, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 uid = Annotated[UUID, mapped_column(PgUUID, primary_key=True, server_default=text("uuidv7()"))]
-order = Annotated[int, mapped_column(BigInteger, Identity(always=True))]
 created = Annotated[
     datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"), nullable=False)
 ]
-moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
 
 class Base(DeclarativeBase):
@@ -33,7 +31,7 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         str: Text,
         UUID: PgUUID,
         dict[str, Any]: JSONB,
