@@ -1,0 +1,161 @@
+"""The log: writing facts in the transaction of their change, reading them once, in one order, without gaps.
+
+A bigserial cursor loses facts under concurrent writers: ids are drawn in one order and committed
+in another. So a row carries the id of its transaction, the cursor is `(xid, id)`, and a reader goes
+no further than the oldest transaction still running.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import RawConnection, RawPool
+from app.core.errors import Conflict
+from app.core.models import Fact
+
+ActorKind = Literal["agent", "customer", "system"]
+
+
+class Resync(Conflict):
+    """The cursor is of another log (a restored backup) or is no cursor: take the state again."""
+
+    code, title = "resync", "This cursor cannot be continued; read /api/v1/sync and start from its cursor."
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it."""
+
+    kind: ActorKind
+    id: UUID | None = None
+
+
+SYSTEM = Actor("system")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the log."""
+
+    xid: int
+    id: int
+
+
+async def record(
+    session: AsyncSession,
+    type: str,
+    *,
+    actor: Actor,
+    customer_id: UUID | None = None,
+    dialog_id: UUID | None = None,
+    message_id: UUID | None = None,
+    task_id: UUID | None = None,
+    channel_id: UUID | None = None,
+    agent_id: UUID | None = None,
+    team_id: UUID | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Append one fact to the log, in the caller's transaction. `data` holds ids and small values only."""
+    await session.execute(
+        insert(Fact).values(
+            type=type,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            customer_id=customer_id,
+            dialog_id=dialog_id,
+            message_id=message_id,
+            task_id=task_id,
+            channel_id=channel_id,
+            agent_id=agent_id,
+            team_id=team_id,
+            data=data or {},
+        )
+    )
+    session.info["facts"] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A fact as the reader hands it on."""
+
+    position: Position
+    type: str
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    ids: dict[str, UUID]
+    """The ids that are set: `customer_id`, `dialog_id`, …"""
+    data: dict[str, Any]
+
+
+_IDS = ("customer_id", "dialog_id", "message_id", "task_id", "channel_id", "agent_id", "team_id")
+
+_READ = f"""
+select xid::text::bigint as xid, id, type, at, actor_kind, actor_id, {", ".join(_IDS)}, data
+from facts
+where (xid, id) > ($1::text::xid8, $2::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
+order by xid, id
+limit $3
+"""  # noqa: S608 - constants only
+
+_HEAD = """
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin
+"""
+
+
+async def read(connection: RawConnection | RawPool, after: Position, *, limit: int = 500) -> list[Row]:
+    """The next facts after `after`, at most `limit`, in the order of the log."""
+    rows = await connection.fetch(_READ, str(after.xid), after.id, limit)
+    return [_row(row) for row in rows]
+
+
+async def head(connection: RawConnection | RawPool) -> Position:
+    """A position before which everything is committed and visible; read state after taking it."""
+    row = await connection.fetchrow(_HEAD)
+    assert row is not None
+    return Position(row["xmin"] - 1, 2**62)
+
+
+def _row(row: asyncpg.Record) -> Row:
+    data = row["data"]
+    return Row(
+        position=Position(row["xid"], row["id"]),
+        type=row["type"],
+        at=row["at"],
+        actor_kind=row["actor_kind"],
+        actor_id=row["actor_id"],
+        ids={name: row[name] for name in _IDS if row[name] is not None},
+        data=orjson.loads(data) if isinstance(data, (str, bytes)) else data,
+    )
+
+
+async def epoch(session: AsyncSession) -> UUID:
+    """Which log this is; another after a restore."""
+    value: UUID = (await session.execute(text("select epoch from installation"))).scalar_one()
+    return value
+
+
+def encode(position: Position, *, epoch: UUID) -> str:
+    """An opaque cursor for clients."""
+    raw = f"{epoch.hex[-12:]}.{position.xid:x}.{position.id:x}"
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, *, epoch: UUID) -> Position:
+    """The position of a client's cursor; raises `Resync` when it is not of this log."""
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        mark, xid, id = raw.split(".")
+        position = Position(int(xid, 16), int(id, 16))
+    except ValueError:
+        raise Resync from None
+    if mark != epoch.hex[-12:] or not 0 <= position.xid < 2**63 or not 0 <= position.id < 2**63:
+        raise Resync
+    return position
