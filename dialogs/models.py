@@ -97,6 +97,9 @@ class Dialog(Base):
     created_at: Mapped[created]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[UUID | None]
+    task_count: Mapped[int] = mapped_column(server_default=sql("0"))
+    """Unfinished tasks linked to it; kept by `tasks`."""
+    next_deadline_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint(one_of("status", DIALOG_STATUSES), name="status"),
@@ -118,6 +121,18 @@ class Dialog(Base):
         Index("ix_dialogs_recent", "last_message_at", "id"),
         Index("ix_dialogs_snoozed", "snoozed_until", postgresql_where=sql("status = 'snoozed'")),
     )
+
+
+class DialogGuest(Base):
+    """An agent who sees a dialog because of work that is linked to it (`cause_id`: the task)."""
+
+    __tablename__ = "dialog_guests"
+
+    dialog_id: Mapped[UUID] = mapped_column(ForeignKey("dialogs.id", ondelete="CASCADE"), primary_key=True)
+    agent_id: Mapped[UUID] = mapped_column(
+        ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    cause_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class DialogRead(Base):

@@ -6,19 +6,16 @@ inbound message is one prepared statement) and the reader of the log.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core.bell import Bell
 
-if TYPE_CHECKING:
-    RawConnection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-    RawPool = asyncpg.Pool[asyncpg.Record]
-else:
-    RawConnection = Any
-    RawPool = Any
+RawConnection: TypeAlias = Any
+"""An asyncpg connection (the library is untyped here)."""
+RawPool: TypeAlias = Any
 
 _SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "20000",

@@ -1,0 +1,115 @@
+"""Who may see a dialog, a thread, a file: the one policy, as SQL and as keys of the feed.
+
+An agent sees his own dialogs, his teams', the unassigned ones of the channels his teams serve, and
+those he has work in (`DialogGuest`). A lead also sees what is his teams' members'. An admin sees all.
+Who sees a dialog sees the thread up to and including it: history travels with the customer, what
+comes after the dialog left one's sight does not.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents.viewer import Viewer
+from app.core.errors import NotFound
+from channels.models import ChannelTeam
+from dialogs.models import Attachment, Dialog, DialogGuest, Message
+
+ADMIN = "admin"
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on `Dialog`: the viewer may see it."""
+    if viewer.is_admin:
+        return true()
+    people = {viewer.agent_id} | viewer.mate_ids
+    served = select(ChannelTeam.channel_id).where(ChannelTeam.team_id.in_(viewer.team_ids))
+    return or_(
+        Dialog.assignee_id.in_(people),
+        Dialog.team_id.in_(viewer.team_ids) if viewer.team_ids else false(),
+        Dialog.assignee_id.is_(None) & Dialog.team_id.is_(None) & Dialog.channel_id.in_(served),
+        Dialog.id.in_(select(DialogGuest.dialog_id).where(DialogGuest.agent_id.in_(people))),
+    )
+
+
+def audience(
+    *, assignee_id: UUID | None, team_id: UUID | None, channel_id: UUID, guests: Iterable[UUID] = ()
+) -> frozenset[str]:
+    """The same policy for the feed: a viewer sees the dialog when he holds one of these keys."""
+    keys = {ADMIN, *(f"agent:{guest}" for guest in guests)}
+    if assignee_id is not None:
+        keys.add(f"agent:{assignee_id}")
+    if team_id is not None:
+        keys.add(f"team:{team_id}")
+    if assignee_id is None and team_id is None:
+        keys.add(f"channel:{channel_id}")
+    return frozenset(keys)
+
+
+def keys(viewer: Viewer, *, channel_ids: Iterable[UUID]) -> frozenset[str]:
+    """Keys that a viewer holds; `channel_ids` are the channels his teams serve."""
+    own = {f"self:{viewer.agent_id}", "staff"}
+    if viewer.is_admin:
+        return frozenset(own | {ADMIN})
+    own |= {f"agent:{person}" for person in {viewer.agent_id} | viewer.mate_ids}
+    own |= {f"team:{team}" for team in viewer.team_ids}
+    own |= {f"channel:{channel}" for channel in channel_ids}
+    return frozenset(own)
+
+
+async def served_channels(session: AsyncSession, viewer: Viewer) -> frozenset[UUID]:
+    """Channels that the viewer's teams serve."""
+    query = select(ChannelTeam.channel_id).where(ChannelTeam.team_id.in_(viewer.team_ids))
+    return frozenset(await session.scalars(query))
+
+
+async def access_dialog(
+    session: AsyncSession, viewer: Viewer, dialog_id: UUID, *, lock: bool = False
+) -> Dialog:
+    """The dialog, when the viewer may see it; else `NotFound`. `lock`: for a change."""
+    query = select(Dialog).where(Dialog.id == dialog_id, visible(viewer))
+    if lock:
+        query = query.with_for_update(of=Dialog).execution_options(populate_existing=True)
+    dialog = await session.scalar(query)
+    if dialog is None:
+        raise NotFound
+    return dialog
+
+
+async def newest_visible(session: AsyncSession, viewer: Viewer, customer_id: UUID) -> int:
+    """Number of the newest dialog of the customer that the viewer may see; else `NotFound`."""
+    number = await session.scalar(
+        select(Dialog.number)
+        .where(Dialog.customer_id == customer_id, visible(viewer))
+        .order_by(Dialog.number.desc())
+        .limit(1)
+    )
+    if number is None:
+        raise NotFound
+    return number
+
+
+async def access_message(session: AsyncSession, viewer: Viewer, message_id: UUID) -> Message:
+    """The message, when the viewer may see it in its thread; else `NotFound`."""
+    message = await session.get(Message, message_id)
+    if message is None:
+        raise NotFound
+    newest = await newest_visible(session, viewer, message.customer_id)
+    number = await session.scalar(select(Dialog.number).where(Dialog.id == message.dialog_id))
+    if number is None or number > newest:
+        raise NotFound
+    return message
+
+
+async def access_attachment(session: AsyncSession, viewer: Viewer, attachment_id: UUID) -> Attachment:
+    """The file, when its message is visible, or when the viewer has just uploaded it."""
+    attachment = await session.get(Attachment, attachment_id)
+    if attachment is None:
+        raise NotFound
+    if attachment.message_id is not None:
+        await access_message(session, viewer, attachment.message_id)
+    elif attachment.uploaded_by != viewer.agent_id:
+        raise NotFound
+    return attachment

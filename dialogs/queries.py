@@ -1,0 +1,235 @@
+"""Reading dialogs, messages and customers in the form the API and the feed give them.
+
+No policy here: callers ask for ids they may see, or pass a condition of `dialogs.access`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from dialogs.models import Attachment, Customer, Dialog, DialogRead, Identity, Message
+from dialogs.schemas import (
+    AttachmentOut,
+    CustomerOut,
+    CustomerRef,
+    DialogOut,
+    DialogRow,
+    IdentityChannel,
+    IdentityOut,
+    MessageOut,
+    ReplyRef,
+)
+
+_DIALOG_FIELDS = frozenset(DialogOut.model_fields) - {"customer"}
+_MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "meta"}
+_HIDDEN_META = frozenset({"references", "link_token", "entities"})
+
+
+def avatar_url(customer_id: UUID, avatar_key: str | None) -> str | None:
+    return f"/api/v1/customers/{customer_id}/avatar?v={avatar_key[-8:]}" if avatar_key else None
+
+
+def _dialog_query() -> Select[Any]:
+    return select(Dialog, Customer.name, Customer.avatar_key).join(
+        Customer, Customer.id == Dialog.customer_id
+    )
+
+
+def _dialog(row: Any) -> dict[str, Any]:
+    dialog, name, avatar_key = row[0], row[1], row[2]
+    values = {field: getattr(dialog, field) for field in _DIALOG_FIELDS}
+    values["customer"] = CustomerRef(
+        id=dialog.customer_id, name=name, avatar_url=avatar_url(dialog.customer_id, avatar_key)
+    )
+    return values
+
+
+async def dialogs(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, DialogOut]:
+    """Dialogs by id."""
+    rows = await session.execute(_dialog_query().where(Dialog.id.in_(list(ids))))
+    return {row[0].id: DialogOut.model_construct(**_dialog(row)) for row in rows}
+
+
+def unread_of(agent_id: UUID) -> ColumnElement[int]:
+    """Inbound messages of `Dialog` that the agent has not read."""
+    read = (
+        select(DialogRead.inbound_count)
+        .where(DialogRead.agent_id == agent_id, DialogRead.dialog_id == Dialog.id)
+        .scalar_subquery()
+    )
+    return Dialog.inbound_count - func.coalesce(read, 0)
+
+
+async def dialog_rows(
+    session: AsyncSession,
+    *,
+    agent_id: UUID,
+    where: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+    limit: int,
+) -> list[DialogRow]:
+    """Dialogs of a list with the unread of `agent_id`."""
+    query = _dialog_query().add_columns(unread_of(agent_id)).where(*where).order_by(*order).limit(limit)
+    return [
+        DialogRow.model_construct(unread=max(0, row[3]), **_dialog(row))
+        for row in await session.execute(query)
+    ]
+
+
+async def dialogs_of(session: AsyncSession, customer_id: UUID, *, up_to: int) -> list[DialogOut]:
+    """A customer's dialogs with numbers up to `up_to`, newest first."""
+    query = (
+        _dialog_query()
+        .where(Dialog.customer_id == customer_id, Dialog.number <= up_to)
+        .order_by(Dialog.number.desc())
+        .limit(50)
+    )
+    return [DialogOut.model_construct(**_dialog(row)) for row in await session.execute(query)]
+
+
+def attachment(row: Attachment) -> AttachmentOut:
+    return AttachmentOut.model_construct(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        mime=row.mime,
+        size=row.size,
+        width=row.width,
+        height=row.height,
+        duration=row.duration,
+        content_id=row.content_id,
+        state=row.state,
+        error=row.error,
+        url=f"/api/v1/files/{row.id}" if row.state == "stored" else None,
+    )
+
+
+async def _attachments(session: AsyncSession, ids: list[UUID]) -> dict[UUID, list[AttachmentOut]]:
+    found: dict[UUID, list[AttachmentOut]] = {}
+    query = select(Attachment).where(Attachment.message_id.in_(ids)).order_by(Attachment.position)
+    for row in await session.scalars(query):
+        assert row.message_id is not None
+        found.setdefault(row.message_id, []).append(attachment(row))
+    return found
+
+
+async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOut]:
+    quoted = aliased(Message)
+    rows = (
+        await session.execute(
+            query.add_columns(quoted.id, func.left(quoted.text, 200), quoted.direction).outerjoin(
+                quoted, quoted.id == Message.reply_to_id
+            )
+        )
+    ).all()
+    files = await _attachments(session, [row[0].id for row in rows])
+    return [_message(row, files.get(row[0].id, [])) for row in rows]
+
+
+def _message(row: Any, files: list[AttachmentOut]) -> MessageOut:
+    message = row[0]
+    return MessageOut.model_construct(
+        **{field: getattr(message, field) for field in _MESSAGE_FIELDS},
+        reply_to=ReplyRef(id=row[1], text=row[2], direction=row[3]) if row[1] else None,
+        attachments=files,
+        meta={key: value for key, value in message.meta.items() if key not in _HIDDEN_META},
+    )
+
+
+async def messages(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, MessageOut]:
+    """Messages by id."""
+    found = await _messages(session, select(Message).where(Message.id.in_(list(ids))))
+    return {message.id: message for message in found}
+
+
+async def message(session: AsyncSession, message_id: UUID) -> MessageOut:
+    """One message that exists."""
+    return (await messages(session, [message_id]))[message_id]
+
+
+async def thread(
+    session: AsyncSession,
+    customer_id: UUID,
+    *,
+    up_to: int,
+    before: int | None,
+    after: int | None,
+    limit: int,
+) -> tuple[list[MessageOut], bool]:
+    """A part of a customer's thread over his dialogs with numbers up to `up_to`, oldest first."""
+    allowed = select(Dialog.id).where(Dialog.customer_id == customer_id, Dialog.number <= up_to)
+    query = select(Message).where(Message.customer_id == customer_id, Message.dialog_id.in_(allowed))
+    if after is not None:
+        query = query.where(Message.seq > after).order_by(Message.seq)
+    else:
+        query = query.order_by(Message.seq.desc())
+    if before is not None:
+        query = query.where(Message.seq < before)
+    found = await _messages(session, query.limit(limit + 1))
+    more = len(found) > limit
+    return sorted(found[:limit], key=lambda message: message.seq), more
+
+
+async def customers(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, CustomerOut]:
+    """Customers by id."""
+    rows = await session.scalars(select(Customer).where(Customer.id.in_(list(ids))))
+    return {row.id: customer(row) for row in rows}
+
+
+def customer(row: Customer) -> CustomerOut:
+    return CustomerOut.model_construct(
+        id=row.id,
+        name=row.name,
+        avatar_url=avatar_url(row.id, row.avatar_key),
+        phone=row.phone,
+        email=row.email,
+        about=row.about,
+        locale=row.locale,
+        created_at=row.created_at,
+    )
+
+
+async def identities(session: AsyncSession, customer_id: UUID) -> list[IdentityOut]:
+    """A customer's identities with the channels each of them wrote by, last one first."""
+    rows = await session.scalars(
+        select(Identity).where(Identity.customer_id == customer_id).order_by(Identity.created_at)
+    )
+    wrote = await session.execute(
+        select(Message.identity_id, Message.channel_id, func.max(Message.created_at))
+        .where(Message.customer_id == customer_id, Message.direction == "in")
+        .group_by(Message.identity_id, Message.channel_id)
+        .order_by(func.max(Message.created_at).desc())
+    )
+    channels: dict[UUID, list[IdentityChannel]] = {}
+    for identity_id, channel_id, last_at in wrote:
+        channels.setdefault(identity_id, []).append(IdentityChannel(channel_id=channel_id, last_at=last_at))
+    return [
+        IdentityOut(
+            id=row.id,
+            kind=row.kind,
+            external_id=row.external_id,
+            name=row.name,
+            username=row.username,
+            reachable=row.reachable,
+            channels=channels.get(row.id, []),
+        )
+        for row in rows
+    ]
+
+
+def matches(words: str) -> ColumnElement[bool]:
+    """Condition on `Customer` (and `Dialog` by `#number`): a name, phone, mail or contact holds `words`."""
+    like = f"%{words.strip().lower().replace('%', '')}%"
+    known = select(Identity.customer_id).where(
+        or_(func.lower(Identity.username).like(like), func.lower(Identity.external_id).like(like))
+    )
+    return or_(
+        func.lower(Customer.name).like(like),
+        func.lower(Customer.email).like(like),
+        and_(Customer.phone != "", Customer.phone.like(like)),
+        Customer.id.in_(known),
+    )

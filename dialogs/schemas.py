@@ -1,0 +1,193 @@
+"""What the API and the feed say about customers, dialogs and messages."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.core.text import LongText, ShortText
+
+DialogStatus = Literal["open", "snoozed", "closed"]
+MessageStatus = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled"]
+
+
+class CustomerRef(BaseModel):
+    """A customer as a list shows him."""
+
+    id: UUID
+    name: str
+    avatar_url: str | None = None
+
+
+class CustomerOut(CustomerRef):
+    phone: str
+    email: str
+    about: str
+    locale: str
+    created_at: datetime
+
+
+class IdentityChannel(BaseModel):
+    channel_id: UUID
+    last_at: datetime
+
+
+class IdentityOut(BaseModel):
+    """A person on a platform, and the channels by which he wrote."""
+
+    id: UUID
+    kind: str
+    external_id: str
+    name: str
+    username: str
+    reachable: bool
+    channels: list[IdentityChannel] = []
+
+
+class DialogOut(BaseModel):
+    id: UUID
+    number: int
+    status: DialogStatus
+    customer: CustomerRef
+    channel_id: UUID
+    assignee_id: UUID | None
+    team_id: UUID | None
+    snoozed_until: datetime | None
+    waiting_since: datetime | None = Field(description="First message of the customer nobody answered.")
+    first_response_at: datetime | None
+    last_message_at: datetime
+    last_direction: Literal["in", "out", "note", "system"]
+    last_author_id: UUID | None
+    preview: str
+    inbound_count: int
+    created_at: datetime
+    closed_at: datetime | None
+    task_count: int = Field(description="Unfinished tasks linked to the dialog.")
+    next_deadline_at: datetime | None
+
+
+class DialogRow(DialogOut):
+    """A dialog as its reader sees it."""
+
+    unread: int = Field(description="Inbound messages the caller has not read.")
+
+
+class AttachmentOut(BaseModel):
+    id: UUID
+    kind: Literal["image", "video", "audio", "voice", "document", "sticker"]
+    name: str
+    mime: str
+    size: int | None
+    width: int | None
+    height: int | None
+    duration: float | None = Field(description="Seconds.")
+    content_id: str
+    state: Literal["pending", "stored", "unavailable"]
+    error: str | None
+    url: str | None = Field(description="Where the bytes are, once stored.")
+
+
+class ReplyRef(BaseModel):
+    id: UUID
+    text: str
+    direction: Literal["in", "out", "note", "system"]
+
+
+class MessageOut(BaseModel):
+    """An entry of the thread, ordered by `seq`."""
+
+    id: UUID
+    seq: int
+    dialog_id: UUID
+    customer_id: UUID
+    direction: Literal["in", "out", "note", "system"]
+    channel_id: UUID | None
+    identity_id: UUID | None
+    text: str
+    html: str | None
+    author_id: UUID | None
+    reply_to: ReplyRef | None
+    attachments: list[AttachmentOut] = []
+    created_at: datetime
+    occurred_at: datetime | None
+    edited_at: datetime | None
+    status: MessageStatus | None
+    error: str | None
+    error_code: str | None
+    client_key: str | None
+    send_after: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    meta: dict[str, Any]
+
+
+class Thread(BaseModel):
+    """A part of a customer's thread, oldest first."""
+
+    items: list[MessageOut]
+    has_more: bool = Field(description="There is more beyond this part, in the direction that was asked for.")
+
+
+class CustomerCard(CustomerOut):
+    identities: list[IdentityOut]
+    dialogs: list[DialogOut]
+
+
+# --- requests -------------------------------------------------------------------------------
+
+
+class CustomerChange(BaseModel, extra="forbid"):
+    name: ShortText | None = None
+    phone: ShortText | None = None
+    email: ShortText | None = None
+    about: LongText | None = None
+
+
+class DialogStart(BaseModel, extra="forbid"):
+    """Write to a customer first: his open dialog is taken, or a new one opened."""
+
+    customer_id: UUID
+    channel_id: UUID
+    identity_id: UUID
+
+
+class Assignment(BaseModel, extra="forbid"):
+    """Left out: unchanged. `null`: nobody."""
+
+    assignee_id: UUID | None = None
+    team_id: UUID | None = None
+
+
+class Snooze(BaseModel, extra="forbid"):
+    until: datetime | None = Field(None, description="Null: until the customer writes.")
+
+
+class ReadMark(BaseModel, extra="forbid"):
+    inbound_count: int = Field(ge=0, description="`inbound_count` of the dialog as it was shown.")
+
+
+class MessageNew(BaseModel, extra="forbid"):
+    client_key: str = Field(
+        min_length=8, max_length=100, description="Made by the client; the same key never makes two messages."
+    )
+    direction: Literal["out", "note"] = "out"
+    text: LongText = ""
+    attachment_ids: list[UUID] = Field(default_factory=list, max_length=20)
+    channel_id: UUID | None = None
+    identity_id: UUID | None = None
+    reply_to_id: UUID | None = None
+    send_after: datetime | None = Field(None, description="Send later.")
+    seen_seq: int | None = Field(
+        None, description="Newest `seq` on the screen: refused when the customer has written since."
+    )
+
+
+class LinkNew(BaseModel, extra="forbid"):
+    channel_id: UUID
+
+
+class LinkOut(BaseModel):
+    url: str
+    expires_at: datetime
