@@ -33,7 +33,7 @@ def avatar_url(customer_id: UUID, avatar_key: str | None) -> str | None:
     return f"/api/v1/customers/{customer_id}/avatar?v={avatar_key[-8:]}" if avatar_key else None
 
 
-def _dialog_query() -> Select[Any]:
+def _dialog_query() -> Select[*tuple[Any, ...]]:
     return select(Dialog, Customer.name, Customer.avatar_key).join(
         Customer, Customer.id == Dialog.customer_id
     )
@@ -206,7 +206,9 @@ async def identities(session: AsyncSession, customer_id: UUID) -> list[IdentityO
     )
     channels: dict[UUID, list[IdentityChannel]] = {}
     for identity_id, channel_id, last_at in wrote:
-        channels.setdefault(identity_id, []).append(IdentityChannel(channel_id=channel_id, last_at=last_at))
+        if identity_id is not None and channel_id is not None:
+            seen = IdentityChannel(channel_id=channel_id, last_at=last_at)
+            channels.setdefault(identity_id, []).append(seen)
     return [
         IdentityOut(
             id=row.id,
