@@ -107,6 +107,7 @@ def spawn(
     output: IO[bytes] | None = None,
     env: dict[str, str] | None = None,
     cwd: Path | str | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own (Ctrl-C does not reach it) that dies with this process."""
     if threading.current_thread() is not threading.main_thread():
@@ -120,6 +121,7 @@ def spawn(
         stderr=subprocess.STDOUT if output else None,
         env=env,
         cwd=cwd,
+        pass_fds=pass_fds,
         start_new_session=True,
         preexec_fn=_tether(stop_signal),
         **(account.options() if account else {}),

@@ -1,0 +1,67 @@
+"""The two programs that stand alone: the web server and the worker with its loops."""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+
+from app.core.config import Settings, SettingsError
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the address of the settings; raises `SettingsError` when that cannot be."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(
+            f"Cannot listen on {settings.host} port {settings.port} ({reason}): "
+            "stop the program that uses it, or set OTKLIK_PORT (or OTKLIK_HOST) to another one."
+        ) from None
+
+
+def serve(settings: Settings, *, fd: int | None = None) -> None:
+    """Run the web server until SIGTERM or SIGINT, then let requests finish for 5 s."""
+    listener = listen(settings) if fd is None else socket.socket(fileno=fd)
+    import uvicorn
+
+    from app.main import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # costs 2x CPU and memory per console
+        ws_max_size=1024 * 1024,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1,::1",
+        timeout_graceful_shutdown=5,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(3)
+
+
+def work(settings: Settings) -> None:
+    """Run the loops until SIGTERM or SIGINT, which cancel them; each then finishes its step."""
+    import uvloop
+
+    from app.worker import run
+
+    async def until_told() -> None:
+        loops = asyncio.ensure_future(run(settings))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, loops.cancel)
+        with suppress(asyncio.CancelledError):
+            await loops
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_told())
