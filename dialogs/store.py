@@ -1,0 +1,157 @@
+"""The hot path: storing one message of a customer with one prepared statement.
+
+The statement runs on the raw asyncpg connection below the session, in the session's transaction.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import RawConnection
+from channels.base import File, InboundMessage
+
+PREVIEW = 160
+
+
+class Duplicate(Exception):
+    """This message is stored already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an inbound message."""
+
+    id: UUID
+    seq: int
+    customer_id: UUID
+    dialog_id: UUID
+    identity_id: UUID
+    new_identity: bool
+    new_dialog: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the channel says about its messages."""
+
+    channel_id: UUID
+    kind: str
+    reopen: timedelta
+    team_id: UUID | None
+    """The only team that serves the channel, if it is only one."""
+
+
+@cache
+def statement() -> str:
+    return Path(__file__).with_name("store_inbound.sql").read_text()
+
+
+async def raw(session: AsyncSession) -> RawConnection:
+    """The asyncpg connection of the session, inside its transaction (which must have begun)."""
+    connection = await session.connection()
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def store(
+    connection: RawConnection,
+    message: InboundMessage,
+    *,
+    route: Route,
+    inbound_id: int | None = None,
+    customer_id: UUID | None = None,
+) -> Stored:
+    """Store `message`; raises `Duplicate`.
+
+    `customer_id`: the customer a new identity belongs to, when something proved it. Runs in a
+    savepoint, so that a duplicate leaves the transaction usable.
+    """
+    arguments = parameters(message, route=route, inbound_id=inbound_id, customer_id=customer_id)
+    for _ in range(3):
+        try:
+            async with connection.transaction():
+                row = await connection.fetchrow(statement(), *arguments)
+            break
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != "uq_dialogs_open":
+                raise Duplicate(error.constraint_name) from None
+    else:
+        raise RuntimeError("the customer's open dialog kept changing")
+    if row["orphan"] is not None:
+        await connection.execute("delete from customers where id = $1", row["orphan"])
+    return Stored(**{name: row[name] for name in Stored.__dataclass_fields__})
+
+
+def parameters(
+    message: InboundMessage, *, route: Route, inbound_id: int | None, customer_id: UUID | None
+) -> list[Any]:
+    """Values of the statement's parameters, in their order."""
+    sender = message.sender
+    return [
+        route.channel_id,
+        route.kind,
+        sender.scope or str(route.channel_id),
+        clean(sender.external_id),
+        clean(sender.name)[:300],
+        clean(sender.username)[:300],
+        sender.phone[:50],
+        clean(sender.email)[:300],
+        sender.locale[:20],
+        clean(message.text),
+        clean(message.html) or None,
+        clean(message.chat),
+        clean(message.external_id),
+        clean(message.reply_to),
+        orjson.dumps(_meta(message)).decode().replace("\\u0000", ""),
+        route.reopen,
+        preview(message),
+        message.automatic,
+        route.team_id,
+        customer_id,
+        inbound_id,
+        message.occurred_at,
+        orjson.dumps([_file(file, position) for position, file in enumerate(message.files)])
+        .decode()
+        .replace("\\u0000", ""),
+        [clean(alias) for alias in message.aliases],
+    ]
+
+
+def clean(text: str) -> str:
+    """PostgreSQL stores everything but NUL and lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def preview(message: InboundMessage) -> str:
+    """Beginning of the text on one line; a picture without text says so by its kind (`[image]`)."""
+    text = " ".join(clean(message.text).split())[:PREVIEW]
+    if text:
+        return text
+    if message.files:
+        return f"[{message.files[0].kind}]"
+    return f"[{message.unsupported or 'empty'}]"
+
+
+def _meta(message: InboundMessage) -> dict[str, Any]:
+    meta = dict(message.meta)
+    if message.unsupported:
+        meta["unsupported"] = message.unsupported
+    if message.automatic:
+        meta["automatic"] = True
+    return meta
+
+
+def _file(file: File, position: int) -> dict[str, Any]:
+    values = asdict(file)
+    values["position"] = position
+    values["mime"] = file.mime or "application/octet-stream"
+    values["state"], values["error"] = "pending", None
+    if reason := file.ref.get("unavailable"):
+        values["state"], values["error"] = "unavailable", str(reason)
+    return values

@@ -1,0 +1,127 @@
+-- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts,
+-- in one statement. The message insert has no ON CONFLICT on purpose: a duplicate raises
+-- unique_violation on uq_messages_external, the whole statement undoes itself.
+with mid as (
+    select uuidv7() as id
+),
+known as (
+    select id, customer_id from identities where scope = $3 and external_id = $4
+),
+refreshed as (
+    update identities i
+    set name = case when $5 <> '' then $5 else i.name end,
+        username = case when $6 <> '' then $6 else i.username end,
+        reachable = true
+    from known k
+    where i.id = k.id
+      and (not i.reachable or ($5 <> '' and i.name <> $5) or ($6 <> '' and i.username <> $6))
+    returning i.id
+),
+new_customer as (
+    insert into customers (name, phone, email, locale)
+    select $5, $7, $8, $9
+    where $20::uuid is null and not exists (select from known)
+    returning id
+),
+added as (
+    insert into identities (customer_id, scope, external_id, kind, name, username)
+    select coalesce($20::uuid, (select id from new_customer)), $3, $4, $2, $5, $6
+    where not exists (select from known)
+    on conflict (scope, external_id) do update set reachable = true
+    returning id, customer_id, (xmax = 0) as is_new
+),
+who as (
+    select id, customer_id, false as is_new from known
+    union all
+    select id, customer_id, is_new from added
+),
+latest as (
+    select d.id
+    from dialogs d join who on d.customer_id = who.customer_id
+    order by (d.status <> 'closed') desc, d.number desc
+    limit 1
+),
+current as (
+    update dialogs d
+    set status = case when $18 and d.status = 'closed' then 'closed' else 'open' end,
+        closed_at = case when $18 then d.closed_at end,
+        closed_by = case when $18 then d.closed_by end,
+        snoozed_until = null,
+        channel_id = $1,
+        waiting_since = case when $18 then d.waiting_since else coalesce(d.waiting_since, now()) end,
+        last_message_at = now(),
+        last_message_id = mid.id,
+        last_direction = 'in',
+        last_author_id = null,
+        preview = $17,
+        inbound_count = d.inbound_count + 1
+    from latest l, mid
+    where d.id = l.id and (d.status <> 'closed' or $18 or d.closed_at > now() - $16::interval)
+    returning d.id, old.status as before
+),
+opened as (
+    insert into dialogs (customer_id, channel_id, team_id, waiting_since, last_message_id, preview, inbound_count)
+    select who.customer_id, $1, $19::uuid, case when $18 then null else now() end, mid.id, $17, 1
+    from who, mid
+    where not exists (select from current)
+    on conflict (customer_id) where status <> 'closed' do update
+    set status = 'open',
+        snoozed_until = null,
+        channel_id = excluded.channel_id,
+        waiting_since = coalesce(dialogs.waiting_since, excluded.waiting_since),
+        last_message_at = now(),
+        last_message_id = excluded.last_message_id,
+        last_direction = 'in',
+        last_author_id = null,
+        preview = excluded.preview,
+        inbound_count = dialogs.inbound_count + 1
+    returning id, (xmax = 0) as is_new
+),
+talk as (
+    select id, before = 'closed' and not $18 as reopened, before = 'snoozed' as woken, false as is_new from current
+    union all
+    select id, false, false, is_new from opened
+),
+stored as (
+    insert into messages (id, customer_id, dialog_id, channel_id, identity_id, direction, text, html, chat,
+                          external_id, reply_to_id, meta, inbound_id, occurred_at)
+    select mid.id, who.customer_id, talk.id, $1, who.id, 'in', $10, $11, $12, $13,
+           (select m.id from messages m
+            where m.channel_id = $1 and m.chat = $12 and m.external_id = $14 and m.customer_id = who.customer_id),
+           $15::jsonb, $21, $22
+    from mid, who, talk
+    returning id, seq, customer_id, dialog_id, identity_id
+),
+files as (
+    insert into attachments (message_id, position, kind, name, mime, size, width, height, duration, content_id,
+                             state, error, ref)
+    select stored.id, f.position, f.kind, f.name, f.mime, f.size, f.width, f.height, f.duration, f.content_id,
+           f.state, f.error, f.ref
+    from stored, jsonb_to_recordset($23::jsonb) as f(
+        position bigint, kind text, name text, mime text, size bigint, width bigint, height bigint,
+        duration double precision, content_id text, state text, error text, ref jsonb)
+),
+named as (
+    insert into message_aliases (channel_id, alias, message_id)
+    select $1, a, stored.id from stored, unnest($24::text[]) a
+    on conflict do nothing
+),
+told as (
+    insert into facts (type, actor_kind, customer_id, dialog_id, message_id, channel_id, data)
+    select f.type, 'customer', s.customer_id, s.dialog_id, f.message_id, $1, f.data
+    from stored s, talk, who, lateral (values
+        (1, 'customer.created', null::uuid, '{}'::jsonb,
+            who.is_new and exists (select from new_customer n where n.id = s.customer_id)),
+        (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new),
+        (3, 'dialog.opened', null, '{}', talk.is_new),
+        (4, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
+        (5, 'dialog.woken', null, '{}', talk.woken),
+        (6, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
+    ) as f(step, type, message_id, data, is_true)
+    where f.is_true
+    order by f.step
+)
+select stored.id, stored.seq, stored.customer_id, stored.dialog_id, stored.identity_id, who.is_new as new_identity,
+       talk.is_new as new_dialog,
+       (select n.id from new_customer n where n.id <> stored.customer_id) as orphan
+from stored, who, talk
