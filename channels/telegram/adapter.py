@@ -1,0 +1,111 @@
+"""The Telegram channel: a bot, by long polling or webhook. Wiring only; the work is in the modules beside."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar, Literal, cast
+
+from aiogram.methods import DeleteWebhook, GetMe, SendChatAction, SetWebhook
+from pydantic import Field, SecretStr
+
+from channels.base import (
+    Account,
+    AccountInfo,
+    AdapterSettings,
+    Batch,
+    Capabilities,
+    Event,
+    Link,
+    OutgoingMessage,
+    RetryLater,
+    Sender,
+    Sent,
+    WebhookReply,
+    WebhookRequest,
+)
+from channels.telegram import fetch, parse, pull, send
+from channels.telegram.client import Client
+
+
+class TelegramSettings(AdapterSettings):
+    token: SecretStr = Field(description="Token of the bot, from @BotFather.")
+    transport: Literal["poll", "webhook"] = Field(
+        "poll", description="`poll` needs no public address; `webhook` needs one with https."
+    )
+
+
+class TelegramAdapter:
+    """One bot; see `channels.base.Adapter`."""
+
+    kind: ClassVar[str] = "telegram"
+    Settings: ClassVar[type[AdapterSettings]] = TelegramSettings
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inbound=frozenset({"poll", "webhook"}),
+        max_text=send.MAX_TEXT,
+        attachments=frozenset({"image", "video", "audio", "voice", "document"}),
+        max_attachments=10,
+        max_file_bytes=send.MAX_FILE,
+        reply=True,
+        typing=True,
+        deep_link=True,
+    )
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.settings = cast(TelegramSettings, account.settings)
+        self._client = Client(self.settings.token.get_secret_value(), self.settings.http)
+
+    def __repr__(self) -> str:
+        return f"TelegramAdapter({self.account.id})"
+
+    async def check(self) -> AccountInfo:
+        me = await self._client.call(GetMe())
+        if not isinstance(me, dict) or "id" not in me:
+            raise RetryLater("Telegram answered with something unexpected", code="bad_answer")
+        username = str(me.get("username", ""))
+        facts = {"username": username, "name": me.get("first_name", "")}
+        return AccountInfo(title=f"@{username}", external_id=str(me["id"]), facts=facts)
+
+    async def start(self) -> None:
+        if self.settings.transport == "poll":
+            await self._client.call(DeleteWebhook(drop_pending_updates=False))
+            return
+        hook = SetWebhook(
+            url=self.account.webhook_url,
+            secret_token=self.account.webhook_secret,
+            allowed_updates=pull.ALLOWED,
+            drop_pending_updates=False,
+        )
+        await self._client.call(hook)
+
+    async def pull(self, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
+        if self.settings.transport == "poll":
+            async for batch in pull.pull(self._client, cursor):
+                yield batch
+
+    def webhook(self, request: WebhookRequest) -> WebhookReply:
+        return pull.webhook(request, self.account.webhook_secret)
+
+    def parse(self, payload: bytes) -> list[Event]:
+        return parse.parse(payload)
+
+    async def send(self, message: OutgoingMessage) -> Sent:
+        return await send.send(self._client, message)
+
+    async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
+        return await fetch.fetch(self._client, ref, limit=limit)
+
+    async def profile(self, external_id: str) -> Sender | None:
+        return await fetch.profile(self._client, external_id)
+
+    async def typing(self, chat: str) -> None:
+        await self._client.call(SendChatAction(action="typing", **send.target(chat)))
+
+    def link(self, token: str, info: Mapping[str, Any]) -> Link | None:
+        # What Telegram takes as a start parameter.
+        username = info.get("username")
+        if not username or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", token):
+            return None
+        return Link(url=f"https://t.me/{username}?start={token}")
+
+    async def close(self) -> None:
+        await self._client.close()

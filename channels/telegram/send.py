@@ -1,0 +1,163 @@
+"""Outgoing messages → calls to the Bot API: long texts, captions, albums, what becomes of a half-sent one."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from aiogram.methods import (
+    SendAudio,
+    SendDocument,
+    SendMediaGroup,
+    SendMessage,
+    SendPhoto,
+    SendVideo,
+    SendVoice,
+    TelegramMethod,
+)
+from aiogram.types import BufferedInputFile, InputMediaPhoto, InputMediaVideo, ReplyParameters
+
+from channels.base import DeliveryError, OutcomeUnknown, OutgoingFile, OutgoingMessage, Rejected, Sent
+from channels.telegram.client import Client
+from channels.telegram.errors import Migrated
+from channels.text import clean, split, units
+
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
+MAX_ALBUM = 10
+MAX_FILE = 50 << 20
+MAX_PHOTO = 10 << 20
+
+_PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
+_VOICES = frozenset({"audio/ogg", "audio/opus", "audio/mpeg", "audio/mp4", "audio/x-m4a"})
+_AUDIOS = frozenset({"audio/mpeg", "audio/mp4", "audio/x-m4a"})
+
+Part = TelegramMethod[Any]
+Loaded = tuple[OutgoingFile, bytes]
+
+
+def target(chat: str) -> dict[str, Any]:
+    """Chat id and, for chats of a business account, its connection; the opposite of `parse.chat_of`."""
+    number, _, connection = chat.partition(":")
+    if not number.lstrip("-").isdecimal():
+        raise Rejected("The chat's id is not one of Telegram's", code="chat_not_found")
+    return {"chat_id": int(number), "business_connection_id": connection or None}
+
+
+async def send(client: Client, message: OutgoingMessage) -> Sent:
+    """Send all parts of a message; raises a `DeliveryError`."""
+    too_large = next((file for file in message.files if file.size > MAX_FILE), None)
+    if too_large:
+        raise Rejected("Telegram takes files up to 50 MB", code="too_large")
+    loaded = [(file, await file.content.read()) for file in message.files]
+    parts = list(_parts(message, loaded))
+    if not parts:
+        raise Rejected("The message is empty", code="empty")
+    return await _send_parts(client, parts, chat="")
+
+
+async def _send_parts(client: Client, parts: Sequence[Part], *, chat: str) -> Sent:
+    ids: list[str] = []
+    for number, part in enumerate(parts):
+        try:
+            ids += _ids(await _call(client, part))
+        except Migrated as moved:
+            if chat or ids:
+                raise _half_sent(number, len(parts), moved) from None
+            return await _send_parts(client, _moved(parts, moved.chat), chat=str(moved.chat))
+        except DeliveryError as error:
+            raise (_half_sent(number, len(parts), error) if ids else error) from None
+    return Sent(external_ids=ids, chat=chat)
+
+
+async def _call(client: Client, part: Part) -> Any:
+    try:
+        return await client.call(part)
+    except Rejected as error:
+        # Refused as a picture (too long, broken): nothing was sent, and as a file it will do.
+        if error.code != "bad_image" or not isinstance(part, SendPhoto):
+            raise
+        given = part.model_dump(exclude={"photo"}, exclude_unset=True)
+        return await client.call(SendDocument(document=part.photo, **given))
+
+
+def _half_sent(done: int, total: int, error: DeliveryError) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{done} of {total} parts were sent, then: {error.reason}", code="partial")
+
+
+def _moved(parts: Sequence[Part], chat: int) -> list[Part]:
+    return [part.model_copy(update={"chat_id": chat}) for part in parts]
+
+
+def _ids(result: Any) -> list[str]:
+    """Message ids of an answer; the message was taken even when the answer has none."""
+    found = result if isinstance(result, list) else [result]
+    return [str(item["message_id"]) for item in found if isinstance(item, dict) and "message_id" in item]
+
+
+def _parts(message: OutgoingMessage, loaded: Sequence[Loaded]) -> Iterator[Part]:
+    """Calls in order: text that is no caption, then files. Only the first call quotes."""
+    common = target(message.chat or message.recipient) | _thread(message)
+    reply = _reply(message)
+    text = clean(message.text)
+    caption = text if loaded and text.strip() and units(text) <= MAX_CAPTION else None
+    for part in [] if caption else split(text, MAX_TEXT):
+        yield SendMessage(text=part, reply_parameters=reply, **common)
+        reply = None
+    for album, group in groupby(loaded, key=lambda item: _album(item[0])):
+        for chunk in _chunks(list(group), MAX_ALBUM if album else 1):
+            yield _files(chunk, {"caption": caption}, common | {"reply_parameters": reply})
+            caption = reply = None
+
+
+def _thread(message: OutgoingMessage) -> dict[str, Any]:
+    topic = message.meta.get("topic")
+    return {"message_thread_id": topic} if isinstance(topic, int) else {}
+
+
+def _reply(message: OutgoingMessage) -> ReplyParameters | None:
+    if not message.reply_to.isdecimal():
+        return None
+    # The customer may have deleted the quoted message; the answer is worth more than the quote.
+    return ReplyParameters(message_id=int(message.reply_to), allow_sending_without_reply=True)
+
+
+def _chunks(items: list[Loaded], size: int) -> Iterator[list[Loaded]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _album(file: OutgoingFile) -> bool:
+    return _is_photo(file) or file.kind == "video"
+
+
+def _is_photo(file: OutgoingFile) -> bool:
+    return file.kind == "image" and file.mime in _PHOTOS and file.size <= MAX_PHOTO
+
+
+def _files(files: Sequence[Loaded], caption: dict[str, Any], common: dict[str, Any]) -> Part:
+    if len(files) == 1:
+        return _single(*files[0], caption | common)
+    media: list[Any] = [
+        (InputMediaPhoto if _is_photo(file) else InputMediaVideo)(
+            media=_upload(file, data), **(caption if index == 0 else {})
+        )
+        for index, (file, data) in enumerate(files)
+    ]
+    return SendMediaGroup(media=media, **common)
+
+
+def _single(file: OutgoingFile, data: bytes, given: dict[str, Any]) -> Part:
+    upload = _upload(file, data)
+    if _is_photo(file):
+        return SendPhoto(photo=upload, **given)
+    if file.kind == "video":
+        return SendVideo(video=upload, supports_streaming=True, **given)
+    if file.kind == "voice" and file.mime in _VOICES:
+        return SendVoice(voice=upload, **given)
+    if file.kind in ("audio", "voice") and file.mime in _AUDIOS:
+        return SendAudio(audio=upload, **given)
+    return SendDocument(document=upload, **given)
+
+
+def _upload(file: OutgoingFile, data: bytes) -> BufferedInputFile:
+    return BufferedInputFile(data, filename=clean(file.name) or "file")
