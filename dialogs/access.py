@@ -1,11 +1,12 @@
 """Who may see a dialog, a thread, a file: the one policy, as SQL and as keys of the feed.
 
 An agent sees his own dialogs, his teams', the unassigned ones of the channels his teams serve, and
-those he has work in (`DialogGuest`). A lead also sees what is his teams' members'. An admin sees all.
-Who sees a dialog sees the thread up to and including it: history travels with the customer, what
-comes after the dialog left one's sight does not.
+those in which he or one of his teams has work (`DialogGuest`, `DialogGuestTeam`). A lead also sees
+what is his teams' members'. An admin sees all. Who sees a dialog sees the thread up to and including
+it: history travels with the customer, what comes after the dialog left one's sight does not.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.viewer import Viewer
 from app.core.errors import NotFound
 from channels.models import ChannelTeam
-from dialogs.models import Attachment, Dialog, DialogGuest, Message
+from dialogs.models import Attachment, Dialog, DialogGuest, DialogGuestTeam, Message
 
 ADMIN = "admin"
 
@@ -31,14 +32,20 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
         Dialog.team_id.in_(viewer.team_ids) if viewer.team_ids else false(),
         Dialog.assignee_id.is_(None) & Dialog.team_id.is_(None) & Dialog.channel_id.in_(served),
         Dialog.id.in_(select(DialogGuest.dialog_id).where(DialogGuest.agent_id.in_(people))),
+        Dialog.id.in_(select(DialogGuestTeam.dialog_id).where(DialogGuestTeam.team_id.in_(viewer.team_ids))),
     )
 
 
 def audience(
-    *, assignee_id: UUID | None, team_id: UUID | None, channel_id: UUID, guests: Iterable[UUID] = ()
+    *,
+    assignee_id: UUID | None,
+    team_id: UUID | None,
+    channel_id: UUID,
+    guests: Iterable[UUID] = (),
+    guest_teams: Iterable[UUID] = (),
 ) -> frozenset[str]:
     """The same policy for the feed: a viewer sees the dialog when he holds one of these keys."""
-    keys = {ADMIN, *(f"agent:{guest}" for guest in guests)}
+    keys = {ADMIN, *(f"agent:{guest}" for guest in guests), *(f"team:{guest}" for guest in guest_teams)}
     if assignee_id is not None:
         keys.add(f"agent:{assignee_id}")
     if team_id is not None:
@@ -46,6 +53,35 @@ def audience(
     if assignee_id is None and team_id is None:
         keys.add(f"channel:{channel_id}")
     return frozenset(keys)
+
+
+async def audiences(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, frozenset[str]]:
+    """Audiences of these dialogs as they are now."""
+    wanted = list(ids)
+    agents, teams = defaultdict[UUID, set[UUID]](set), defaultdict[UUID, set[UUID]](set)
+    for dialog_id, agent_id in await session.execute(
+        select(DialogGuest.dialog_id, DialogGuest.agent_id).where(DialogGuest.dialog_id.in_(wanted))
+    ):
+        agents[dialog_id].add(agent_id)
+    for dialog_id, team_id in await session.execute(
+        select(DialogGuestTeam.dialog_id, DialogGuestTeam.team_id).where(
+            DialogGuestTeam.dialog_id.in_(wanted)
+        )
+    ):
+        teams[dialog_id].add(team_id)
+    rows = await session.execute(
+        select(Dialog.id, Dialog.assignee_id, Dialog.team_id, Dialog.channel_id).where(Dialog.id.in_(wanted))
+    )
+    return {
+        id: audience(
+            assignee_id=assignee_id,
+            team_id=team_id,
+            channel_id=channel_id,
+            guests=agents[id],
+            guest_teams=teams[id],
+        )
+        for id, assignee_id, team_id, channel_id in rows
+    }
 
 
 def keys(viewer: Viewer, *, channel_ids: Iterable[UUID]) -> frozenset[str]:

@@ -135,6 +135,18 @@ class DialogGuest(Base):
     cause_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
+class DialogGuestTeam(Base):
+    """A team whose members see a dialog because of work that is linked to it (`cause_id`: the task)."""
+
+    __tablename__ = "dialog_guest_teams"
+
+    dialog_id: Mapped[UUID] = mapped_column(ForeignKey("dialogs.id", ondelete="CASCADE"), primary_key=True)
+    team_id: Mapped[UUID] = mapped_column(
+        ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    cause_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class DialogRead(Base):
     """How many of a dialog's inbound messages an agent has seen; the rest is unread."""
 

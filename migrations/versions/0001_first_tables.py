@@ -411,6 +411,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_dialog_guests_agent_id"), "dialog_guests", ["agent_id"], unique=False)
     op.create_table(
+        "dialog_guest_teams",
+        sa.Column("dialog_id", sa.UUID(), nullable=False),
+        sa.Column("team_id", sa.UUID(), nullable=False),
+        sa.Column("cause_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dialog_id"], ["dialogs.id"], name=op.f("fk_dialog_guest_teams_dialog_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["teams.id"], name=op.f("fk_dialog_guest_teams_team_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("dialog_id", "team_id", "cause_id", name=op.f("pk_dialog_guest_teams")),
+    )
+    op.create_index(op.f("ix_dialog_guest_teams_team_id"), "dialog_guest_teams", ["team_id"], unique=False)
+    op.create_table(
         "dialog_reads",
         sa.Column("agent_id", sa.UUID(), nullable=False),
         sa.Column("dialog_id", sa.UUID(), nullable=False),
@@ -624,6 +638,8 @@ def downgrade() -> None:
     op.drop_table("messages")
     op.drop_index(op.f("ix_dialog_reads_dialog_id"), table_name="dialog_reads")
     op.drop_table("dialog_reads")
+    op.drop_index(op.f("ix_dialog_guest_teams_team_id"), table_name="dialog_guest_teams")
+    op.drop_table("dialog_guest_teams")
     op.drop_index(op.f("ix_dialog_guests_agent_id"), table_name="dialog_guests")
     op.drop_table("dialog_guests")
     op.drop_index(op.f("ix_team_members_agent_id"), table_name="team_members")
