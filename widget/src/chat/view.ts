@@ -1,0 +1,97 @@
+// The chat window: heading, messages with day marks, typing dots. Knows no server.
+import { arrange, el, icon } from "./dom";
+import type { Bubbles } from "./bubbles";
+import type { Item } from "./thread";
+import { day, type Language, words } from "./words";
+
+export interface View {
+  /** Where the composer and dropped files belong. */
+  window: HTMLElement;
+  show(items: Item[], more: boolean): void;
+  online(now: boolean): void;
+  typing(now: boolean): void;
+  /** Keep the newest message in sight, if it was. */
+  follow(): void;
+}
+
+export function view(options: {
+  root: HTMLElement;
+  lang: Language;
+  title: string;
+  greeting: string;
+  bubbles: Bubbles;
+  close: (() => void) | null;
+  earlier: () => void;
+}): View {
+  const texts = words(options.lang);
+  const days = new Map<string, HTMLElement>();
+  const list = el("ol", { class: "list", role: "log", "aria-live": "polite", "aria-label": texts.messages, tabindex: "0" });
+  const hello = el("li", { class: "message theirs first hello" }, el("div", { class: "bubble" }, el("p", {}, options.greeting)));
+  const older = el("li", { class: "older" }, el("button", { type: "button", click: options.earlier }, texts.earlier));
+  const dots = el("li", { class: "dots", "data-testid": "chat-typing" }, el("i"), el("i"), el("i"), el("span", { class: "spoken" }, texts.typing));
+  const line = el("p", { class: "line-state", role: "status" });
+  const who = el("p", { class: "who" });
+  const shut = el("button", { type: "button", class: "tool", "aria-label": texts.close, title: `${texts.close} (Esc)`, "data-testid": "chat-close" }, icon("close"));
+  const heading = el("header", {}, el("div", {}, el("h1", {}, options.title), who), shut);
+  const window_ = el("main", { class: "window" }, heading, line, list);
+  let shown: Item[] = [];
+  let more = false;
+  let dotted = false;
+  let bottom = true;
+
+  shut.hidden = !options.close;
+  shut.onclick = () => options.close?.();
+  list.onscroll = () => (bottom = list.scrollHeight - list.scrollTop - list.clientHeight < 60);
+  new ResizeObserver(() => follow()).observe(list);
+  options.root.replaceChildren(window_);
+
+  function follow(): void {
+    if (bottom) list.scrollTop = list.scrollHeight;
+  }
+
+  function mark(item: Item): HTMLElement {
+    const words = day(item.at, options.lang);
+    let node = days.get(words);
+    if (!node) days.set(words, (node = el("li", { class: "day" }, words)));
+    return node;
+  }
+
+  function draw(): void {
+    const nodes: HTMLElement[] = more ? [older] : [hello];
+    let previous: Item | undefined;
+    for (const item of shown) {
+      const date = mark(item);
+      const turn = !previous || previous.mine !== item.mine || previous.author !== item.author || !nodes.includes(date);
+      if (!nodes.includes(date)) nodes.push(date);
+      nodes.push(options.bubbles.of(item, turn));
+      previous = item;
+    }
+    if (dotted) nodes.push(dots);
+    const height = list.scrollHeight;
+    arrange(list, nodes);
+    // Reading earlier messages: what is above grew, what is read stays in place.
+    if (!bottom && list.scrollTop < 40) list.scrollTop += list.scrollHeight - height;
+    const agent = shown.filter((item) => !item.mine && item.author).at(-1);
+    who.textContent = agent ? texts.answers(agent.author) : "";
+    follow();
+  }
+
+  return {
+    window: window_,
+    show(items, hasMore) {
+      const own = items.at(-1);
+      if (own?.mine && own.key !== shown.at(-1)?.key) bottom = true;
+      [shown, more] = [items, hasMore];
+      draw();
+    },
+    online(now) {
+      line.textContent = now ? "" : texts.offline;
+    },
+    typing(now) {
+      if (now === dotted) return;
+      dotted = now;
+      draw();
+    },
+    follow,
+  };
+}
