@@ -8,11 +8,18 @@ app = typer.Typer()
 
 
 @app.command()
-def up() -> None:
+def up(
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="Stop when the process that started us dies.")
+    ] = False,
+) -> None:
     """Start everything: database, web and loops, in one process tree. Ctrl-C stops it."""
     from app.commands.support import settings_and_logs
+    from app.core.lifeline import follow_parent
     from app.processes import up as run_all
 
+    if with_parent:
+        follow_parent()
     raise typer.Exit(run_all(settings_and_logs()))
 
 

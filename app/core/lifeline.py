@@ -99,6 +99,12 @@ def _tether(stop_signal: signal.Signals) -> Callable[[], None] | None:
     return tie
 
 
+def follow_parent(stop_signal: signal.Signals = signal.SIGTERM) -> None:
+    """Make this process get `stop_signal` when the one that started it (such as make) dies."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
+
+
 def spawn(
     command: Sequence[str | Path],
     *,
