@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint fmt console python dev peers bench bench-smoke openapi clean
 MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
 OTKLIK := .venv/bin/otklik
 
 help: ## Show this list
