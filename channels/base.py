@@ -364,6 +364,8 @@ class Sent:
     """Conversation that the platform made, when we wrote first."""
     aliases: list[str] = field(default_factory=list)
     status: Literal["sent", "delivered"] = "sent"
+    note: str = ""
+    """What went wrong beside (a copy that was refused), for agents."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ def _strict(data: bytes, codec: str) -> str | None:
         return None
     try:
         return data.decode(codec)
+    except UnicodeDecodeError as error:
+        # Only the last character is cut: an excerpt of a larger text.
+        cut = len(data) > 4 and error.start >= len(data) - 3 and codec == "utf-8"
+        return data[: error.start].decode(codec) if cut else None
     except (UnicodeError, ValueError):
         return None
 

@@ -6,15 +6,19 @@ import re
 import unicodedata
 from base64 import b64decode
 from binascii import a2b_qp
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
+from typing import TypeAlias
 
 import idna
 
 from channels.email.charsets import clean, decode
+
+AnyMessage: TypeAlias = "Message[str, str]"
 
 MAX_VALUE = 16_384
 MAX_ADDRESSES = 200
@@ -37,12 +41,12 @@ class Address:
         return f"{self.name} <{self.email}>" if self.name else self.email
 
 
-def raw(message: Message, name: str) -> str:
+def raw(message: AnyMessage, name: str) -> str:
     """First value of a field as it came, unfolded; may hold surrogates for 8-bit bytes."""
     return next(raws(message, name), "")
 
 
-def raws(message: Message, name: str) -> Iterable[str]:
+def raws(message: AnyMessage, name: str) -> Iterator[str]:
     """Every value of a field as it came, unfolded."""
     wanted = name.lower()
     for key, value in message.raw_items():
@@ -50,7 +54,7 @@ def raws(message: Message, name: str) -> Iterable[str]:
             yield str(value)[:MAX_VALUE].replace("\r", "").replace("\n", "")
 
 
-def text(message: Message, name: str) -> str:
+def text(message: AnyMessage, name: str) -> str:
     """First value of a field as one line of text."""
     return decoded(raw(message, name))
 
@@ -93,7 +97,7 @@ def _eight_bit(value: str) -> str:
     return decode(value.encode("utf-8", "surrogateescape"))
 
 
-def addresses(message: Message, *names: str) -> list[Address]:
+def addresses(message: AnyMessage, *names: str) -> list[Address]:
     """Mailboxes of the fields, in order, without repeats and without what is no address."""
     values = [value for name in names for value in raws(message, name)]
     found: dict[str, Address] = {}
@@ -117,14 +121,12 @@ def normalise(address: str) -> str:
     if not at or not local or not domain or _SPACE.search(local + domain):
         return ""
     if not domain.isascii():
-        try:
+        with suppress(idna.IDNAError, UnicodeError):
             domain = idna.encode(domain, uts46=True).decode()
-        except (idna.IDNAError, UnicodeError):
-            pass
     return f"{local}@{domain.rstrip('.')}"
 
 
-def ids(message: Message, name: str) -> list[str]:
+def ids(message: AnyMessage, name: str) -> list[str]:
     """Message-IDs of a field, each with its angle brackets, in order."""
     values = " ".join(raws(message, name))
     found = [f"<{value}>" for value in _ID.findall(clean(values))]
@@ -133,14 +135,19 @@ def ids(message: Message, name: str) -> list[str]:
     return list(dict.fromkeys(found))[-MAX_IDS:]
 
 
-def date(message: Message) -> datetime | None:
+def date(message: AnyMessage) -> datetime | None:
     """When the sender says he wrote; None when he does not or cannot have."""
+    return _moment(raw(message, "date"))
+
+
+def received(message: AnyMessage) -> datetime | None:
+    """When our mail server got it: the newest trace. The sender's clock is anybody's guess."""
+    return _moment(raw(message, "received").rpartition(";")[2])
+
+
+def _moment(value: str) -> datetime | None:
     try:
-        value = parsedate_to_datetime(clean(raw(message, "date")))
+        moment = parsedate_to_datetime(clean(value))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    value = value if value.tzinfo else value.replace(tzinfo=UTC)
-    try:
-        return value.astimezone(UTC)
-    except (OverflowError, ValueError):
         return None

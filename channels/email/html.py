@@ -13,17 +13,17 @@ import nh3
 
 from channels.email import markup
 from channels.email.charsets import clean
-from channels.email.markup import Close, Open, TooComplex
+from channels.email.markup import Close, Open, TooComplex, words
 
-BLOCKS = frozenset(
+BLOCKS = words(
     "address article aside blockquote caption center dd details div dl dt fieldset footer form h1 h2 h3 "
-    "h4 h5 h6 header hr li main nav ol p pre section table tbody tfoot thead tr ul".split()
+    "h4 h5 h6 header hr li main nav ol p pre section table tbody tfoot thead tr ul"
 )
-TAGS = frozenset(
+TAGS = words(
     "a abbr address article aside b big blockquote br caption center cite code col colgroup dd del details "
     "dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark "
     "nav ol p pre q s samp section small span strike strong sub summary sup table tbody td tfoot th thead "
-    "time tr tt u ul var wbr".split()
+    "time tr tt u ul var wbr"
 )
 ATTRIBUTES: dict[str, set[str]] = {
     "*": {"style", "dir", "lang", "title", "align", "valign", "width", "height", "bgcolor"},
@@ -37,18 +37,20 @@ ATTRIBUTES: dict[str, set[str]] = {
     "ol": {"start", "type"},
     "details": {"data-quote"},
 }
-STYLES = frozenset(
+STYLES = words(
     "background-color border border-bottom border-collapse border-color border-left border-radius "
     "border-right border-spacing border-style border-top border-width color direction font font-family "
     "font-size font-style font-variant font-weight height letter-spacing line-height list-style-type margin "
     "margin-bottom margin-left margin-right margin-top max-width min-width padding padding-bottom "
     "padding-left padding-right padding-top text-align text-decoration text-indent text-transform "
-    "vertical-align white-space width word-break word-wrap".split()
+    "vertical-align white-space width word-break word-wrap"
 )
 SCHEMES = {"http", "https", "mailto", "tel"}
 
 # A style with any of these could fetch or run something, or hides what it does.
-_BAD_STYLE = re.compile(r"url|image|expression|import|behavior|binding|var\s*\(|attr\s*\(|[\\@<]|/\*", re.IGNORECASE)
+_BAD_STYLE = re.compile(
+    r"url|image|expression|import|behavior|binding|var\s*\(|attr\s*\(|[\\@<]|/\*", re.IGNORECASE
+)
 _REMOTE = re.compile(r"(?:https?:)?//[^\s]", re.IGNORECASE)
 _OUTLOOK_MARKS = ("appendonsend", "divrplyfwdmsg", "mail-editor-reference-message-container")
 _OUTLOOK_LINE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s*#(?:e1e1e1|b5c4df)", re.IGNORECASE)
@@ -77,7 +79,9 @@ def read(source: str) -> Page:
         writer.take(token)
     regular = "".join(writer.parts)
     shown = writer.shows_something and len(regular) <= markup.MAX_CHARACTERS
-    return Page(sanitise(regular) if shown else "", as_text(tokens), frozenset(writer.cids) if shown else frozenset())
+    return Page(
+        sanitise(regular) if shown else "", as_text(tokens), frozenset(writer.cids) if shown else frozenset()
+    )
 
 
 def sanitise(source: str) -> str:

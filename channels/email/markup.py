@@ -15,14 +15,20 @@ MAX_NESTING = 500
 MAX_ATTRIBUTES = 100
 MAX_TAGS = 60_000
 
-VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+
+def words(listed: str) -> frozenset[str]:
+    """The words of a line, as a set."""
+    return frozenset(listed.split())
+
+
+VOID = words("area base br col embed hr img input link meta param source track wbr")
 # Their content is not mail text, or is read by other rules than those of HTML.
-SKIPPED = frozenset(
+SKIPPED = words(
     "script style svg math title textarea xmp iframe noembed noframes noscript plaintext template "
-    "select object applet audio video canvas head".split()
+    "select object applet audio video canvas head"
 )
 # An opening tag closes an open neighbour of the same kind.
-SELF_CLOSING = frozenset("p li td th tr dt dd option".split())
+SELF_CLOSING = words("p li td th tr dt dd option")
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9:_-]{0,40}")
 _ATTRIBUTE = re.compile(

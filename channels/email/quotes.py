@@ -17,7 +17,9 @@ MAX_LINE = 300
 MAX_LINES = 2_000
 
 _DAY = r"(?:\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}-\d{2}-\d{2}|\d{1,2}\s[а-яё]{3,10}\.?,?\s\d{4})"
-_WEEKDAY = r"(?:(?:пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)\.?,?\s)?"
+_WEEKDAY = (
+    r"(?:(?:пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)\.?,?\s)?"
+)
 _NAMES = "От|Кому|Копия|Тема|Дата|Отправлено|Отправитель|Получатель"
 
 RUSSIAN = {
@@ -30,11 +32,15 @@ RUSSIAN = {
         + _WEEKDAY
         + _DAY
         + r"(?=[^\n]{0,200}(?:\n[^\n]{1,120})?:$)[^\n]{0,200}?(?:\n[^\n]{1,120})?"
-        + r"(?:пишет|писал\(?а?\)?|написал\(?а?\)?|пише(?:т|шь)|<[^<>\s\n]{3,80}>|[\w.+-]{1,60}@[\w.-]{1,60})\s?:)$"
+        + r"(?:пишет|(?:на)?писал\(?а?\)?|<[^<>\s\n]{3,80}>|[\w.+-]{1,60}@[\w.-]{1,60})\s?:)$"
     ),
     # Outlook in Russian, and forwarded mails: at least two of the fields, one under the other.
     "from_header": (
-        r"((?:(?:^|\n|\n" + QUOTED_MATCH_INCLUDE + r")[* ]*(?:" + _NAMES + r"):[ *][^\n]{0,250}){2,}(?:\n[^\n]{0,250})?)"
+        r"((?:(?:^|\n|\n"
+        + QUOTED_MATCH_INCLUDE
+        + r")[* ]*(?:"
+        + _NAMES
+        + r"):[ *][^\n]{0,250}){2,}(?:\n[^\n]{0,250})?)"
     ),
     "disclaimers": [],
     "signatures": ["С уважением", "Спасибо,", "Best,"],
@@ -47,9 +53,13 @@ _SEPARATOR = re.compile(
     r"Forwarded message|Конец пересылаемого сообщения)\s?-{2,}|_{32,}|-{8,}\s?$)",
     re.IGNORECASE,
 )
-_FIELD = re.compile(rf"^[>* ]*(?:{_NAMES}|From|Sent|To|Subject|Date|Cc|Von|Gesendet|An|Betreff):", re.IGNORECASE)
+_FIELD = re.compile(
+    rf"^[>* ]*(?:{_NAMES}|From|Sent|To|Subject|Date|Cc|Von|Gesendet|An|Betreff):", re.IGNORECASE
+)
 _FORWARD = re.compile(r"^[>\s-]*(?:пересыла|переслан|(?:begin )?forwarded|начало пересыл)", re.IGNORECASE)
-_SIGNATURE = re.compile(r"^(?:--|—|Отправлено (?:с|из|от) .{0,80}|Sent from .{0,80}|С уважением\b.{0,80})\s*$", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    r"^(?:--|—|Отправлено (?:с|из|от) .{0,80}|Sent from .{0,80}|С уважением\b.{0,80})\s*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +133,7 @@ def _answers_between(rest: list[str]) -> bool:
         if line.startswith(">"):
             seen_quote = True
         elif seen_quote and line.strip():
-            if _SIGNATURE.match(line.strip()):
-                return False
-            return True
+            return not _SIGNATURE.match(line.strip())
     return False
 
 

@@ -1,0 +1,156 @@
+"""An outgoing mail as bytes. Header injection is impossible: fields are set through `EmailMessage`."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from typing import Any
+
+from channels.base import OutgoingMessage, Rejected
+from channels.email import headers, threading
+from channels.email.parse import LOOP_HEADER, Mailbox
+
+_ANSWER = re.compile(r"^\s*(?:re|ответ|отв|aw|sv)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_LINK = re.compile(r"https?://[^\s<>\"']{1,2000}")
+_LINE_BREAKS = re.compile(r"[\r\n\x00-\x1f\x7f]+")
+MAX_REFERENCES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A mail ready to leave."""
+
+    message_id: str
+    sender: str
+    """Envelope sender: where bounces go."""
+    recipient: str
+    copies: list[str]
+    content: bytes
+    utf8: bool
+    """Needs a server that takes addresses outside of ASCII."""
+
+
+async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
+    """Write the mail; raises `Rejected` when it has no valid recipient."""
+    settings, meta = box.settings, message.meta
+    recipient, copies = _recipients(message, box)
+    own_id = threading.message_id(message.key, secret=box.secret, domain=settings.domain)
+    reply_to = threading.reply_address(settings.address, message.key, box.secret)
+    utf8 = not all(address.isascii() for address in (settings.address, recipient, *copies))
+    mail = EmailMessage(policy=SMTPUTF8 if utf8 else SMTP)
+    mail["From"] = _address(settings.address, _display_name(message, box))
+    mail["To"] = _address(recipient)
+    if copies:
+        mail["Cc"] = [_address(copy) for copy in copies]
+    mail["Subject"] = _subject(message)
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = own_id
+    if settings.plus_addressing:
+        mail["Reply-To"] = _address(reply_to, settings.display_name)
+    for name, value in _thread_fields(meta).items():
+        mail[name] = value
+    mail[LOOP_HEADER] = threading.loop_mark(box.secret)
+    mail.set_content(message.text)
+    mail.add_alternative(_page(message.text), subtype="html")
+    for file in message.files:
+        _attach(mail, await file.content.read(), file.mime, file.name)
+    return Outgoing(
+        message_id=own_id,
+        sender=reply_to if settings.plus_addressing else settings.address,
+        recipient=recipient,
+        copies=copies,
+        content=mail.as_bytes(),
+        utf8=utf8,
+    )
+
+
+def _recipients(message: OutgoingMessage, box: Mailbox) -> tuple[str, list[str]]:
+    recipient = headers.normalise(message.recipient)
+    if not recipient:
+        raise Rejected("The customer has no valid e-mail address.", code="no_address", unreachable=True)
+    answers = recipient == message.meta.get("from")
+    copies = []
+    if answers and box.settings.answer_all:
+        named = [headers.normalise(str(value).rpartition("<")[2]) for value in message.meta.get("cc", [])]
+        copies = [
+            address
+            for address in dict.fromkeys(named)
+            if address not in ("", recipient, box.settings.address)
+        ]
+    wished = headers.normalise(str(message.meta.get("reply_to", ""))) if answers else ""
+    return (wished if wished and wished != box.settings.address else recipient), copies[:50]
+
+
+def _address(email: str, name: str = "") -> Address:
+    try:
+        return Address(display_name=_one_line(name), addr_spec=email)
+    except (ValueError, IndexError) as error:
+        raise Rejected("The e-mail address is not valid.", code="no_address") from error
+
+
+def _display_name(message: OutgoingMessage, box: Mailbox) -> str:
+    names = [message.author if box.settings.show_agent else "", box.settings.display_name]
+    return ", ".join(name for name in names if name)
+
+
+def _subject(message: OutgoingMessage) -> str:
+    subject = _one_line(str(message.meta.get("subject", "")))[:300]
+    if subject:
+        return subject if _ANSWER.match(subject) or not message.chat else f"Re: {subject}"
+    first = next((line.strip() for line in message.text.splitlines() if line.strip()), "")
+    return _one_line(first)[:78] or "…"
+
+
+def _thread_fields(meta: Mapping[str, Any]) -> dict[str, str]:
+    """In-Reply-To and References of an answer, from the newest mail of the customer."""
+    answered = _ids([meta.get("message_id", "")])
+    if not answered:
+        return {}
+    chain = [value for value in _ids(meta.get("references", [])) if value not in answered]
+    # The first names the thread, the last ones its end; the middle is what may go.
+    kept = chain if len(chain) < MAX_REFERENCES else chain[:1] + chain[2 - MAX_REFERENCES :]
+    return {"In-Reply-To": answered[0], "References": " ".join(kept + answered)}
+
+
+def _ids(values: Any) -> list[str]:
+    return [value for value in map(str, values) if re.fullmatch(r"<[!-;=?-~]{3,400}>", value)]
+
+
+def _page(text: str) -> str:
+    """Simple HTML of a text: paragraphs, line breaks, links."""
+    blocks = re.split(r"\n{2,}", text.strip("\n"))
+    body = "\n".join(f"<p>{_linked(block)}</p>" for block in blocks)
+    return f'<!doctype html>\n<html><head><meta charset="utf-8"></head><body>\n{body}\n</body></html>\n'
+
+
+def _linked(block: str) -> str:
+    parts, position = [], 0
+    for match in _LINK.finditer(block):
+        target = match[0].rstrip(".,;:!?)")
+        parts.append(html.escape(block[position : match.start()]))
+        parts.append(f'<a href="{html.escape(target)}">{html.escape(target)}</a>')
+        position = match.start() + len(target)
+    parts.append(html.escape(block[position:]))
+    return "".join(parts).replace("\n", "<br>\n")
+
+
+def _attach(mail: EmailMessage, data: bytes, mime: str, name: str) -> None:
+    main, _, sub = mime.partition(";")[0].strip().lower().partition("/")
+    if not re.fullmatch(r"[a-z0-9.+-]+", sub) or main not in (
+        "image",
+        "audio",
+        "video",
+        "application",
+        "text",
+    ):
+        main, sub = "application", "octet-stream"
+    mail.add_attachment(data, maintype=main, subtype=sub, filename=_one_line(name) or "file")
+
+
+def _one_line(value: str) -> str:
+    return _LINE_BREAKS.sub(" ", value).strip()

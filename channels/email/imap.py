@@ -1,0 +1,280 @@
+"""Reading one mailbox over IMAP, in blocking calls made for one dedicated thread.
+
+Only `Mailreader.abort` may be called from another thread. The folder is opened read-only: nothing is
+ever marked as seen, moved or deleted. The cursor is `{"uidvalidity", "last_uid"}`.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from email.parser import BytesHeaderParser
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from channels.base import Batch, RawEvent, RetryLater, Unauthorized
+from channels.email import parse
+from channels.email.settings import EmailSettings
+
+CONNECT_SECONDS = 15
+BATCH_MAILS = 25
+BATCH_BYTES = 8_000_000
+EXCERPT_BYTES = 200_000
+POLL_SECONDS = 60
+SLICE_SECONDS = 20
+
+_BODY_FIELDS = re.compile(
+    rb"(?im)^(?:content-type|content-transfer-encoding|content-disposition|mime-version|x-otklik-oversize):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*"
+)
+
+
+class Lost(Exception):
+    """The connection is gone: connect again."""
+
+
+class Mailreader:
+    """A connection to one folder. Every call has a time-out."""
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self.settings = settings
+        self.client: IMAPClient | None = None
+        self.stopped = False
+        self._seen: tuple[Any, ...] = ()
+
+    def connect(self) -> dict[str, Any]:
+        """Log in and open the folder; what was learned. Raises `Unauthorized` or `RetryLater`."""
+        self.disconnect()
+        try:
+            self.client = client = self._open()
+            client.login(*self.settings.imap_credentials())
+            found = client.select_folder(self.settings.imap_folder, readonly=True)
+        except LoginError as error:
+            self.disconnect()
+            raise _login_failure(error) from error
+        except IMAPClientError as error:
+            self.disconnect()
+            raise RetryLater(f"The IMAP server refused: {_said(error)}", code="imap_refused") from error
+        except (OSError, ValueError) as error:
+            self.disconnect()
+            raise RetryLater(f"No connection to the IMAP server: {_said(error)}", code="connect") from error
+        return {"messages": found.get(b"EXISTS", 0), "idle": client.has_capability("IDLE")}
+
+    def _open(self) -> IMAPClient:
+        settings = self.settings
+        context = ssl.create_default_context(cafile=settings.http.ca_bundle or None)
+        client = IMAPClient(
+            settings.imap_host,
+            settings.imap_port,
+            ssl=settings.imap_tls == "ssl",
+            ssl_context=context if settings.imap_tls == "ssl" else None,
+            use_uid=True,
+            timeout=SocketTimeout(min(CONNECT_SECONDS, settings.http.timeout), settings.http.timeout),
+        )
+        if settings.imap_tls == "starttls":
+            client.starttls(context)
+        return client
+
+    def disconnect(self) -> None:
+        """Drop the connection without ceremony: a dead peer is not waited for."""
+        client, self.client = self.client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.shutdown()
+
+    def abort(self) -> None:
+        """End whatever the thread waits for. From any thread."""
+        self.stopped = True
+        client = self.client
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.socket().shutdown(socket.SHUT_RDWR)
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def collect(self, cursor: dict[str, Any]) -> Batch:
+        """The next mails after `cursor`, oldest first; empty when there are none. Raises `Lost`."""
+        try:
+            return self._collect(cursor)
+        except (IMAPClientAbortError, OSError) as error:
+            raise Lost(_said(error)) from error
+        except IMAPClientError as error:
+            raise RetryLater(f"The IMAP server refused: {_said(error)}", code="imap_refused") from error
+
+    def _collect(self, cursor: dict[str, Any]) -> Batch:
+        client = self._connected()
+        folder = client.select_folder(self.settings.imap_folder, readonly=True)
+        self._seen = _state(folder)
+        validity, top = int(folder[b"UIDVALIDITY"]), int(folder.get(b"UIDNEXT", 1)) - 1
+        known = cursor.get("uidvalidity") == validity
+        last = int(cursor.get("last_uid", 0)) if known else 0
+        uids = self._search(cursor, last=last, known=known)
+        events: list[RawEvent] = []
+        size, done = 0, last
+        for uid in uids[:BATCH_MAILS]:
+            event = self._fetch(validity, uid)
+            events += [event] if event else []
+            size, done = size + (len(event.payload) if event else 0), uid
+            if size >= BATCH_BYTES:
+                break
+        # All looked at: also what is older than the days to look back never has to be looked at again.
+        if not uids or done == uids[-1]:
+            done = max(done, top if not known else 0)
+        return Batch(events, {"uidvalidity": validity, "last_uid": done})
+
+    def _search(self, cursor: dict[str, Any], *, last: int, known: bool) -> list[int]:
+        days = self.settings.rescan_days if cursor else self.settings.first_days
+        if not known and not days:
+            return []
+        criteria: list[Any] = ["UID", f"{last + 1}:*", "NOT", "DELETED"]
+        if not known:
+            criteria += ["SINCE", (datetime.now(UTC) - timedelta(days=days)).date()]
+        # `n:*` always names the last mail, even when its number is below n.
+        return sorted(uid for uid in self._connected().search(criteria) if uid > last)
+
+    def _fetch(self, validity: int, uid: int) -> RawEvent | None:
+        """One mail; None when it vanished meanwhile; a stub when the server cannot give it."""
+        client = self._connected()
+        try:
+            about = client.fetch([uid], ["RFC822.SIZE", "FLAGS"]).get(uid)
+            if about is None or b"\\Deleted" in about[b"FLAGS"]:
+                return None
+            size = int(about[b"RFC822.SIZE"])
+            if size > self.settings.max_mail_mb * 1_000_000:
+                payload = self._excerpt(uid, size)
+            else:
+                payload = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
+        except (IMAPClientAbortError, OSError):
+            raise
+        except (IMAPClientError, KeyError, ValueError, TypeError, IndexError) as error:
+            # One mail that the server chokes on must not stop those behind it.
+            said = f"{parse.UNREADABLE.decode()} {validity}:{uid} {_said(error)}".encode()
+            return RawEvent(key=f"unreadable:{validity}:{uid}", payload=said)
+        if payload is None:
+            return None
+        return RawEvent(key=parse.content_key(payload), payload=payload, lane=parse.lane(payload))
+
+    def _excerpt(self, uid: int, size: int) -> bytes:
+        """Headers and the beginning of the text of a mail that is too large to be stored."""
+        client = self._connected()
+        found = client.fetch([uid], ["BODY.PEEK[HEADER]", "BODYSTRUCTURE"])[uid]
+        section, files = _outline(found[b"BODYSTRUCTURE"])
+        head = _BODY_FIELDS.sub(b"", found[b"BODY[HEADER]"].replace(b"\r\n", b"\n").rstrip() + b"\n")
+        head += parse.oversize_header(size, files) + b"\n"
+        if not section:
+            return head + b"\n"
+        single = section == "TEXT"
+        asked = [f"BODY.PEEK[{section}]<0.{EXCERPT_BYTES}>"] + (
+            [] if single else [f"BODY.PEEK[{section}.MIME]"]
+        )
+        part = client.fetch([uid], asked)[uid]
+        text: bytes = next(
+            (value for key, value in part.items() if key.startswith(f"BODY[{section}]".encode())), b""
+        )
+        mime = found[b"BODY[HEADER]"] if single else part.get(f"BODY[{section}.MIME]".encode(), b"")
+        kept = _BODY_FIELDS.finditer(mime.replace(b"\r\n", b"\n").rstrip() + b"\n")
+        return head + b"".join(match[0] for match in kept) + b"\n" + text
+
+    # --- waiting ---------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Until the server announces something, or it is time to look anyway. Raises `Lost`."""
+        client = self._connected()
+        try:
+            # What came since `collect` was perhaps announced to a command that did not listen.
+            if _state(client.select_folder(self.settings.imap_folder, readonly=True)) != self._seen:
+                return
+            if client.has_capability("IDLE"):
+                self._idle(client)
+            else:
+                self._nap(client)
+        except (IMAPClientError, OSError, ValueError) as error:
+            raise Lost(_said(error)) from error
+
+    def _idle(self, client: IMAPClient) -> None:
+        client.idle()
+        until = time.monotonic() + self.settings.idle_seconds
+        news: list[Any] = []
+        while not news and not self.stopped and (left := until - time.monotonic()) > 0:
+            asked_for = min(left, SLICE_SECONDS)
+            started = time.monotonic()
+            news = client.idle_check(timeout=asked_for)
+            # A closed connection is readable and says nothing, again and again.
+            if not news and time.monotonic() - started < asked_for / 2:
+                raise Lost("closed by the server")
+            if any(b"BYE" in line[:1] for line in news):
+                raise Lost("the server said goodbye")
+            news = [line for line in news if line[:1] != (b"OK",)]
+        client.idle_done()
+
+    def _nap(self, client: IMAPClient) -> None:
+        until = time.monotonic() + min(POLL_SECONDS, self.settings.idle_seconds)
+        while not self.stopped and time.monotonic() < until:
+            time.sleep(0.2)
+        client.noop()
+
+    def _connected(self) -> IMAPClient:
+        if self.client is None or self.stopped:
+            raise Lost("not connected")
+        return self.client
+
+
+def _state(folder: dict[bytes, Any]) -> tuple[Any, ...]:
+    return tuple(folder.get(name) for name in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS"))
+
+
+def _outline(structure: Any, prefix: str = "") -> tuple[str, list[dict[str, Any]]]:
+    """Section of the first text (plain before HTML) and the files of a BODYSTRUCTURE."""
+    texts: dict[bytes, str] = {}
+    files: list[dict[str, Any]] = []
+    waiting = [(structure, prefix)]
+    while waiting:
+        part, section = waiting.pop(0)
+        if part.is_multipart:
+            waiting += [(child, f"{section}.{number}".lstrip(".")) for number, child in enumerate(part[0], 1)]
+            continue
+        main, sub = bytes(part[0]).lower(), bytes(part[1]).lower()
+        if main == b"text" and sub in (b"plain", b"html") and sub not in texts:
+            texts[sub] = section or "TEXT"
+        else:
+            files.append(
+                {
+                    "name": _part_name(part),
+                    "mime": (main + b"/" + sub).decode("ascii", "replace"),
+                    "size": part[6],
+                }
+            )
+    return texts.get(b"plain") or texts.get(b"html") or "", files
+
+
+def _part_name(part: Any) -> str:
+    parameters = [item for group in (part[2], _nested(part[-3:])) for item in (group or ())]
+    pairs = dict(zip(parameters[::2], parameters[1::2], strict=False))
+    named = {bytes(key).lower(): value for key, value in pairs.items() if isinstance(key, bytes)}
+    value = named.get(b"filename") or named.get(b"name") or b""
+    message = BytesHeaderParser().parsebytes(b"Subject: " + bytes(value).replace(b"\n", b" ") + b"\n\n")
+    return parse.headers.text(message, "subject")
+
+
+def _nested(fields: Any) -> tuple[Any, ...]:
+    """Parameters of the disposition: `(b"attachment", (b"filename", b"x"))` somewhere at the end."""
+    for entry in fields:
+        if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], tuple):
+            return entry[1]
+    return ()
+
+
+def _login_failure(error: LoginError) -> Unauthorized | RetryLater:
+    said = _said(error)
+    if "UNAVAILABLE" in said.upper() or "INUSE" in said.upper():
+        return RetryLater(f"The IMAP server is busy: {said}", code="imap_busy")
+    return Unauthorized(f"The IMAP server refused login or password: {said}", code="imap_login")
+
+
+def _said(error: BaseException) -> str:
+    """What the server said, short. Servers repeat no password; the library puts none into errors."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,144 @@
+"""Handing a mail to an SMTP server, and what its refusals mean.
+
+Nothing has happened until the mail itself is on its way (DATA); what breaks before may be repeated,
+what breaks after has an unknown outcome.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import aiosmtplib
+from aiosmtplib import SMTPException, SMTPResponseException
+
+from channels.base import DeliveryError, OutcomeUnknown, Rejected, RetryLater, Unauthorized
+from channels.email.compose import Outgoing
+from channels.email.settings import EmailSettings
+
+CONNECT_SECONDS = 20
+GREYLIST = timedelta(minutes=1)
+
+
+@asynccontextmanager
+async def session(settings: EmailSettings) -> AsyncIterator[aiosmtplib.SMTP]:
+    """A logged-in connection; raises `RetryLater` or `Unauthorized`."""
+    client = aiosmtplib.SMTP(
+        hostname=settings.smtp_host,
+        port=settings.smtp_port,
+        use_tls=settings.smtp_tls == "ssl",
+        start_tls=settings.smtp_tls == "starttls",
+        tls_context=ssl.create_default_context(cafile=settings.http.ca_bundle or None),
+        timeout=min(CONNECT_SECONDS, settings.http.timeout),
+    )
+    await _open(client, settings)
+    client.timeout = settings.http.timeout
+    try:
+        yield client
+    finally:
+        with suppress(Exception):
+            await client.quit(timeout=2)
+        client.close()
+
+
+async def _open(client: aiosmtplib.SMTP, settings: EmailSettings) -> None:
+    try:
+        await client.connect()
+        await client.ehlo()
+        credentials = settings.smtp_credentials()
+        if credentials:
+            await client.login(*credentials)
+    except SMTPResponseException as error:
+        client.close()
+        raise _login_failure(error) from error
+    except (SMTPException, OSError, ValueError) as error:
+        client.close()
+        raise RetryLater(f"No connection to the SMTP server: {_said(error)}", code="connect") from error
+
+
+def _login_failure(error: SMTPResponseException) -> DeliveryError:
+    if error.code in (530, 534, 535, 538) or (
+        isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500
+    ):
+        return Unauthorized(f"The SMTP server refused login or password: {_answer(error)}", code="smtp_login")
+    return RetryLater(f"The SMTP server does not let us in: {_answer(error)}", code="smtp_busy", lane=True)
+
+
+async def deliver(mail: Outgoing, settings: EmailSettings) -> list[str]:
+    """Hand over the mail; addresses in copy that were refused. Raises the four delivery errors."""
+    async with session(settings) as client:
+        await _announce(client, mail)
+        refused = await _name_recipients(client, mail)
+        await _transmit(client, mail)
+        return refused
+
+
+async def _announce(client: aiosmtplib.SMTP, mail: Outgoing) -> None:
+    limit = client.esmtp_extensions.get("size", "")
+    if limit.isdecimal() and 0 < int(limit) < len(mail.content):
+        raise Rejected(
+            f"The mail is larger than the server takes ({int(limit) // 1_000_000} MB).", code="too_large"
+        )
+    if mail.utf8 and not client.supports_extension("smtputf8"):
+        raise Rejected("The mail server takes no addresses outside of ASCII.", code="no_smtputf8")
+    options = [f"size={len(mail.content)}"] if client.supports_extension("size") else []
+    options += ["SMTPUTF8"] if mail.utf8 else []
+    try:
+        await client.mail(mail.sender, options=options, encoding="utf-8" if mail.utf8 else "ascii")
+    except SMTPResponseException as error:
+        raise _refusal(error) from error
+    except (SMTPException, OSError) as error:
+        raise RetryLater(f"The SMTP server went away: {_said(error)}", code="connect") from error
+
+
+async def _name_recipients(client: aiosmtplib.SMTP, mail: Outgoing) -> list[str]:
+    """The customer has to be taken; of those in copy whoever is."""
+    encoding = "utf-8" if mail.utf8 else "ascii"
+    refused = []
+    try:
+        await client.rcpt(mail.recipient, encoding=encoding)
+        for copy in mail.copies:
+            try:
+                await client.rcpt(copy, encoding=encoding)
+            except SMTPResponseException:
+                refused.append(copy)
+    except SMTPResponseException as error:
+        raise _refusal(error, recipient=True) from error
+    except (SMTPException, OSError) as error:
+        raise RetryLater(f"The SMTP server went away: {_said(error)}", code="connect") from error
+    return refused
+
+
+async def _transmit(client: aiosmtplib.SMTP, mail: Outgoing) -> None:
+    try:
+        await client.data(mail.content)
+    except (SMTPException, OSError) as error:
+        # A code below zero: the answer was cut or no answer at all.
+        if isinstance(error, SMTPResponseException) and error.code >= 400:
+            raise _refusal(error) from error
+        raise OutcomeUnknown(
+            "The SMTP server went silent after it had got the mail; it may have been sent.", code="lost_reply"
+        ) from error
+
+
+def _refusal(error: SMTPResponseException, *, recipient: bool = False) -> DeliveryError:
+    said = _answer(error)
+    if error.code in (530, 535, 538):
+        return Unauthorized(f"The SMTP server wants another login: {said}", code="smtp_login")
+    if error.code < 500:
+        return RetryLater(f"The mail server asks to try later: {said}", after=GREYLIST, code="smtp_later")
+    if error.code == 552 or "5.3.4" in said:
+        return Rejected(f"The mail is too large: {said}", code="too_large")
+    # 5.7.x is policy against this mail, not the absence of the person.
+    gone = recipient and error.code in (550, 551, 553) and " 5.7." not in f" {said}"
+    return Rejected(
+        f"The mail server refused: {said}", code="no_such_address" if gone else "refused", unreachable=gone
+    )
+
+
+def _answer(error: SMTPResponseException) -> str:
+    return f"{error.code} {' '.join(str(error.message).split())[:200]}"
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
