@@ -76,7 +76,7 @@ class HttpClient:
         """`base_url`: the platform's usual address, used when the settings name no other."""
         self.base_url = (http.base_url or base_url).rstrip("/")
         self.timeout = http.timeout
-        self._http = http
+        self.settings = http
         self._client: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ class HttpClient:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.AsyncClient(**client_options(self._http))
+            self._client = httpx.AsyncClient(**client_options(self.settings))
         return self._client
 
     async def close(self) -> None:

@@ -1,0 +1,175 @@
+"""What is inside a VK message: its text, attachments, quotes and forwarded messages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from channels.base import File, Kind
+from channels.text import clean
+
+
+class Message(BaseModel):
+    """The fields of a message that we use; VK adds others at will."""
+
+    peer_id: int
+    from_id: int
+    conversation_message_id: int
+    date: int
+    text: str = ""
+    out: int = 0
+    random_id: int = 0
+    ref: str = ""
+    payload: str | None = None
+    update_time: int = 0
+    action: dict[str, Any] | None = None
+    attachments: list[dict[str, Any]] = []
+    fwd_messages: list[dict[str, Any]] = []
+    reply_message: "_Quoted | None" = None
+    geo: dict[str, Any] | None = None
+
+
+class _Quoted(BaseModel):
+    conversation_message_id: int | None = None
+
+
+@dataclass
+class Content:
+    """What a message holds, put into the contract's words."""
+
+    text: str = ""
+    files: list[File] = field(default_factory=list)
+    unsupported: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def when(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def content_of(message: Message) -> Content:
+    content = Content()
+    lines = [message.text]
+    for attachment in message.attachments:
+        lines.append(_add(content, attachment))
+    lines += _forwarded(content, message.fwd_messages)
+    if place := _place(message.geo):
+        content.meta["location"] = place
+        lines.append(f"{place['latitude']}, {place['longitude']}")
+    content.text = clean("\n".join(line for line in lines if line))
+    return content
+
+
+def _add(content: Content, attachment: dict[str, Any]) -> str:
+    """Put one attachment into `content`; returns a line of text for what is no file."""
+    kind = str(attachment.get("type", "unknown"))
+    body = attachment.get(kind)
+    body = body if isinstance(body, dict) else {}
+    if file := _file(kind, body):
+        content.files.append(file)
+        return ""
+    if link := _link(kind, body):
+        return link
+    content.unsupported = content.unsupported or clean(kind)
+    return ""
+
+
+def _file(kind: str, body: dict[str, Any]) -> File | None:
+    if kind == "photo":
+        return _picture("image", [*_sizes(body, "sizes"), *_sizes(body, "orig_photo")])
+    if kind in ("sticker", "graffiti"):
+        found: Kind = "sticker" if kind == "sticker" else "image"
+        return _picture(found, [*_sizes(body, "images"), body], mime="image/png")
+    if kind == "doc":
+        return _remote("document", body.get("url"), name=_document_name(body), size=body.get("size"))
+    if kind == "audio_message":
+        length = body.get("duration")
+        duration = float(length) if isinstance(length, int | float) else None
+        url = body.get("link_ogg") or body.get("link_mp3")
+        mime = "audio/ogg" if body.get("link_ogg") else "audio/mpeg"
+        return _remote("voice", url, mime=mime, duration=duration)
+    return None
+
+
+def _sizes(body: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    value = body.get(name)
+    for size in value if isinstance(value, list) else [value]:
+        if isinstance(size, dict):
+            yield size
+
+
+def _picture(kind: Kind, sizes: list[dict[str, Any]], *, mime: str = "image/jpeg") -> File | None:
+    """The largest of the sizes; old pictures have no measures."""
+    known = [size for size in sizes if isinstance(size.get("url"), str) and size["url"]]
+    if not known:
+        return None
+    best = max(known, key=lambda size: (_number(size.get("width")) or 0) * (_number(size.get("height")) or 0))
+    width, height = _number(best.get("width")), _number(best.get("height"))
+    return File(kind=kind, ref={"url": best["url"]}, mime=mime, width=width or None, height=height or None)
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _remote(
+    kind: Kind, url: Any, *, name: str = "", mime: str = "", size: Any = None, duration: float | None = None
+) -> File | None:
+    if not isinstance(url, str) or not url:
+        return None
+    return File(kind, {"url": url}, name=name, mime=mime, size=_number(size), duration=duration)
+
+
+def _document_name(body: dict[str, Any]) -> str:
+    title, extension = clean(str(body.get("title") or "file")), clean(str(body.get("ext") or ""))
+    has_it = not extension or title.lower().endswith("." + extension.lower())
+    return title if has_it else f"{title}.{extension}"
+
+
+def _link(kind: str, body: dict[str, Any]) -> str:
+    """Things of VK that have a page: its address; empty when there is none."""
+    if kind == "link":
+        url = str(body.get("url") or "")
+        return url if urlsplit(url).scheme in ("http", "https") else ""
+    if kind == "audio":
+        names = [str(body[name]) for name in ("artist", "title") if body.get(name)]
+        return "♫ " + " – ".join(names) if names else ""
+    owner, number = body.get("owner_id") or body.get("to_id"), body.get("id")
+    if (
+        kind in ("video", "wall", "market", "story", "poll")
+        and isinstance(owner, int)
+        and isinstance(number, int)
+    ):
+        page = "product" if kind == "market" else kind
+        return f"https://vk.com/{page}{owner}_{number}"
+    return ""
+
+
+def _forwarded(content: Content, messages: list[dict[str, Any]], depth: int = 0) -> list[str]:
+    """Text of forwarded messages as quotes, their files as ours; what nests deeper is left out."""
+    lines = []
+    for message in messages if depth < 3 else []:
+        text = message.get("text")
+        lines += [f"> {line}" for line in str(text).splitlines()] if text else []
+        for attachment in _list(message.get("attachments")):
+            line = _add(content, attachment)
+            lines += [f"> {line}"] if line else []
+        lines += _forwarded(content, _list(message.get("fwd_messages")), depth + 1)
+    return lines
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _place(geo: dict[str, Any] | None) -> dict[str, float] | None:
+    place = geo.get("coordinates") if geo else None
+    if not isinstance(place, dict):
+        return None
+    latitude, longitude = place.get("latitude"), place.get("longitude")
+    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
+        return {"latitude": latitude, "longitude": longitude}
+    return None

@@ -1,0 +1,176 @@
+"""VK events → events of the contract. Pure; knows no network and no account."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from channels.base import (
+    BadEvent,
+    Echo,
+    Edited,
+    Event,
+    Ignored,
+    InboundMessage,
+    Linked,
+    Reachability,
+    Receipt,
+    Sender,
+    Typing,
+)
+from channels.text import clean
+from channels.vk.content import Content, Message, content_of, when
+
+
+class _Envelope(BaseModel):
+    """What every event comes in."""
+
+    type: str
+    object: dict[str, Any]
+
+
+class _NewMessage(BaseModel):
+    message: Message
+
+
+class _Subscription(BaseModel):
+    user_id: int
+    key: str = ""
+
+
+class _Read(BaseModel):
+    from_id: int
+    peer_id: int
+    conversation_message_id: int | None = None
+
+
+class _TypingState(BaseModel):
+    from_id: int
+    state: str = ""
+
+
+def parse(payload: bytes) -> list[Event]:
+    """Events of one update; raises `BadEvent` when it is no event of a known form."""
+    try:
+        event = _Envelope.model_validate(json.loads(payload))
+        handler = _HANDLERS.get(event.type)
+        return handler(event.object) if handler else [Ignored(f"event of a kind we do not use: {event.type}")]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise BadEvent(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from None
+    except (ValueError, RecursionError):
+        raise BadEvent("not JSON") from None
+    except Exception as error:  # whatever it is, the event must be quarantined and the next one understood
+        raise BadEvent(f"cannot be understood ({type(error).__name__})") from error
+
+
+def person(user_id: int) -> Sender:
+    """VK's events bring no names: `profile` asks for them."""
+    return Sender(scope="vk", external_id=str(user_id))
+
+
+def _new(body: dict[str, Any]) -> list[Event]:
+    if "message" not in body:
+        # API versions before 5.103 put the message itself here; the versions are set by `start`.
+        raise BadEvent("message_new without a message: the community uses an API version before 5.103")
+    message = _NewMessage.model_validate(body).message
+    if message.out:
+        return [_echo(message, content_of(message))]
+    if message.action or message.from_id <= 0:
+        return [Ignored("service message" if message.action else "written by a community")]
+    content = content_of(message)
+    quoted = message.reply_message
+    return [
+        InboundMessage(
+            chat=str(message.peer_id),
+            external_id=str(message.conversation_message_id),
+            sender=person(message.from_id),
+            text=content.text,
+            files=content.files,
+            reply_to=str(quoted.conversation_message_id or "") if quoted else "",
+            occurred_at=when(message.date),
+            link_token=clean(message.ref),
+            unsupported=content.unsupported,
+            meta=content.meta,
+        )
+    ]
+
+
+def _reply(body: dict[str, Any]) -> list[Event]:
+    message = Message.model_validate(body)
+    return [_echo(message, content_of(message))]
+
+
+def _echo(message: Message, content: Content) -> Event:
+    return Echo(
+        chat=str(message.peer_id),
+        external_id=str(message.conversation_message_id),
+        text=content.text,
+        files=content.files,
+        recipient=person(message.peer_id) if 0 < message.peer_id < 2_000_000_000 else None,
+        key=_key(message),
+        occurred_at=when(message.date),
+    )
+
+
+def _key(message: Message) -> str:
+    """`OutgoingMessage.key`: as we sent it along, else as far as `random_id` still is the key."""
+    try:
+        sent_along = json.loads(message.payload or "null")
+    except ValueError:
+        sent_along = None
+    if isinstance(sent_along, dict) and isinstance(sent_along.get("otklik"), str):
+        return clean(sent_along["otklik"])
+    return str(message.random_id) if message.random_id > 0 else ""
+
+
+def _edited(body: dict[str, Any]) -> list[Event]:
+    message = Message.model_validate(body)
+    if message.out or message.from_id <= 0:
+        return [Ignored("a message of ours was changed")]
+    changed = message.update_time or message.date
+    chat, number = str(message.peer_id), str(message.conversation_message_id)
+    text = content_of(message).text
+    return [Edited(chat=chat, external_id=number, text=text, occurred_at=when(changed))]
+
+
+def _allowed(body: dict[str, Any]) -> list[Event]:
+    given = _Subscription.model_validate(body)
+    sender = person(given.user_id)
+    events: list[Event] = [Reachability(sender, reachable=True)]
+    if given.key:
+        events.append(Linked(sender, chat=str(given.user_id), token=clean(given.key)))
+    return events
+
+
+def _denied(body: dict[str, Any]) -> list[Event]:
+    return [Reachability(person(_Subscription.model_validate(body).user_id), reachable=False)]
+
+
+def _read(body: dict[str, Any]) -> list[Event]:
+    given = _Read.model_validate(body)
+    if given.from_id <= 0:
+        return [Ignored("read by us")]
+    if given.conversation_message_id is None:
+        # `read_message_id` alone counts all of the community's messages and says nothing within a chat.
+        return [Ignored("read up to a message without an id within its chat")]
+    return [Receipt(chat=str(given.peer_id), status="read", up_to=str(given.conversation_message_id))]
+
+
+def _typing(body: dict[str, Any]) -> list[Event]:
+    given = _TypingState.model_validate(body)
+    if given.from_id <= 0:
+        return [Ignored("we are typing")]
+    return [Typing(chat=str(given.from_id), sender=person(given.from_id))]
+
+
+_HANDLERS: dict[str, Callable[[dict[str, Any]], list[Event]]] = {
+    "message_new": _new,
+    "message_reply": _reply,
+    "message_edit": _edited,
+    "message_allow": _allowed,
+    "message_deny": _denied,
+    "message_read": _read,
+    "message_typing_state": _typing,
+}
