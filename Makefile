@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make run` and `make test`. Each target brings what it needs by itself.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt console python dev peers bench bench-smoke openapi clean
+.PHONY: help run demo test lint fmt console python dev peers bench bench-smoke openapi lock clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 OTKLIK := .venv/bin/otklik
@@ -42,6 +42,9 @@ dev: ## Install the Python packages of the tests too
 
 peers: ## Install the system programs the tests talk to
 	@./scripts/peers.sh
+
+lock: ## Pin the Python packages anew after a change of pyproject.toml
+	@./scripts/lock.sh
 
 bench: dev ## Measure; prints one JSON object a line
 	@.venv/bin/python -m bench
