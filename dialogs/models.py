@@ -192,7 +192,8 @@ class Message(Base):
     client_key: Mapped[str | None]
     send_after: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=sql("0"))
-    leased_until: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+    """Queued: not tried before; sending: taken for abandoned after."""
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]

@@ -191,3 +191,10 @@ class LinkNew(BaseModel, extra="forbid"):
 class LinkOut(BaseModel):
     url: str
     expires_at: datetime
+
+
+class ContactNew(BaseModel, extra="forbid"):
+    """A contact that an agent knows to be the customer's."""
+
+    kind: Literal["email", "telegram", "vk"]
+    external_id: ShortText = Field(min_length=1, examples=["anna@example.org"])

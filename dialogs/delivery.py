@@ -1,0 +1,84 @@
+"""What becomes known of an outgoing message: sent, delivered, read, failed. Never backwards."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import facts
+from channels.base import Receipt
+from dialogs.models import Message, MessageAlias
+from dialogs.store import clean
+
+_BEFORE = {
+    "delivered": ("sending", "sent", "unknown"),
+    "read": ("sending", "sent", "delivered", "unknown"),
+    "failed": ("sending", "sent", "unknown"),
+}
+
+
+async def receipt(session: AsyncSession, event: Receipt, *, channel_id: UUID) -> bool:
+    """Apply news from the platform about messages of ours."""
+    where = _which(event, channel_id)
+    if where is None:
+        return False
+    values: dict[str, object] = {"status": event.status}
+    if event.status == "failed":
+        values |= {"error": event.reason[:1000], "error_code": "bounced"}
+    if event.status in ("delivered", "read"):
+        values["delivered_at"] = func.coalesce(Message.delivered_at, func.now())
+    if event.status == "read":
+        values["read_at"] = func.now()
+    changed = await session.execute(
+        update(Message)
+        .where(
+            Message.channel_id == channel_id,
+            Message.direction == "out",
+            Message.status.in_(_BEFORE[event.status]),
+            where,
+        )
+        .values(**values)
+        .returning(Message.id, Message.customer_id, Message.dialog_id)
+    )
+    rows = changed.all()
+    for row in rows:
+        await tell(session, row.id, row.customer_id, row.dialog_id, event.status)
+    return bool(rows)
+
+
+def _which(event: Receipt, channel_id: UUID) -> ColumnElement[bool] | None:
+    if event.alias:
+        return Message.id.in_(
+            select(MessageAlias.message_id).where(
+                MessageAlias.channel_id == channel_id, MessageAlias.alias == clean(event.alias)
+            )
+        )
+    in_chat = Message.chat == clean(event.chat)
+    if event.external_id:
+        return in_chat & (Message.external_id == clean(event.external_id))
+    if event.up_to.isdecimal():
+        return (
+            in_chat
+            & Message.external_id.regexp_match("^[0-9]{1,18}$")
+            & (cast(func.substring(Message.external_id, "^[0-9]{1,18}$"), BigInteger) <= int(event.up_to))
+        )
+    return None
+
+
+async def tell(
+    session: AsyncSession,
+    message_id: UUID,
+    customer_id: UUID,
+    dialog_id: UUID,
+    status: str,
+) -> None:
+    """Record that a message has come to `status`."""
+    await facts.record(
+        session,
+        "message.status",
+        actor=facts.SYSTEM,
+        customer_id=customer_id,
+        dialog_id=dialog_id,
+        message_id=message_id,
+        data={"status": status},
+    )

@@ -1,0 +1,124 @@
+"""Messages of ours that the platform shows us: our own sends, and what staff wrote in its own interface."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import facts
+from channels.base import Echo
+from dialogs import delivery
+from dialogs.models import Dialog, Identity, Message, MessageAlias
+from dialogs.store import PREVIEW, clean
+
+if TYPE_CHECKING:
+    from dialogs.inbox import Raw
+
+
+async def apply(session: AsyncSession, event: Echo, *, raw: "Raw") -> bool:
+    """Settle our own message by its echo, or show what was written elsewhere as an answer."""
+    ours = await _ours(session, event, raw)
+    if ours is not None:
+        return await _settle(session, ours, event)
+    return await _written_elsewhere(session, event, raw)
+
+
+async def _ours(session: AsyncSession, event: Echo, raw: "Raw") -> Message | None:
+    conditions = [
+        (Message.chat == clean(event.chat)) & (Message.external_id == clean(event.external_id)),
+        Message.id.in_(
+            select(MessageAlias.message_id).where(
+                MessageAlias.channel_id == raw.channel_id,
+                MessageAlias.alias == f"{clean(event.chat)}:{clean(event.external_id)}",
+            )
+        ),
+    ]
+    # the echo may come before the answer to our own call
+    conditions.append(
+        Message.status.in_(("sending", "unknown"))
+        & (Message.chat == clean(event.chat))
+        & (Message.text == clean(event.text))
+    )
+    found: Message | None = await session.scalar(
+        select(Message)
+        .where(Message.channel_id == raw.channel_id, Message.direction == "out", or_(*conditions))
+        .order_by(Message.seq.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    return found
+
+
+async def _settle(session: AsyncSession, message: Message, event: Echo) -> bool:
+    if message.status not in ("unknown", "sending"):
+        return True
+    message.status = "sent"
+    message.sent_at = message.sent_at or func.now()
+    message.external_id = message.external_id or clean(event.external_id)
+    message.error = message.error_code = None
+    message.next_attempt_at = None
+    await session.flush()
+    await delivery.tell(session, message.id, message.customer_id, message.dialog_id, "sent")
+    return True
+
+
+async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> bool:
+    identity = await _recipient(session, event, raw)
+    if identity is None:
+        return False
+    dialog = await session.scalar(
+        select(Dialog)
+        .where(Dialog.customer_id == identity.customer_id)
+        .order_by((Dialog.status != "closed").desc(), Dialog.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    if dialog is None:
+        return False
+    message = Message(
+        customer_id=identity.customer_id,
+        dialog_id=dialog.id,
+        channel_id=raw.channel_id,
+        identity_id=identity.id,
+        direction="out",
+        status="sent",
+        text=clean(event.text),
+        chat=clean(event.chat),
+        external_id=clean(event.external_id),
+        inbound_id=raw.id,
+        occurred_at=event.occurred_at,
+        sent_at=event.occurred_at or func.now(),
+        meta={"elsewhere": True},
+    )
+    session.add(message)
+    await session.flush()
+    dialog.waiting_since = None
+    dialog.first_response_at = dialog.first_response_at or func.now()
+    dialog.last_message_id, dialog.last_direction, dialog.last_author_id = message.id, "out", None
+    dialog.last_message_at = func.now()
+    dialog.preview = " ".join(message.text.split())[:PREVIEW]
+    await session.flush()
+    await session.refresh(message)
+    await facts.record(
+        session,
+        "message.created",
+        actor=facts.SYSTEM,
+        customer_id=identity.customer_id,
+        dialog_id=dialog.id,
+        message_id=message.id,
+        channel_id=raw.channel_id,
+        data={"direction": "out", "seq": message.seq},
+    )
+    return True
+
+
+async def _recipient(session: AsyncSession, event: Echo, raw: "Raw") -> Identity | None:
+    if event.recipient is None:
+        return None
+    found: Identity | None = await session.scalar(
+        select(Identity).where(
+            Identity.scope == (event.recipient.scope or str(raw.channel_id)),
+            Identity.external_id == clean(event.recipient.external_id),
+        )
+    )
+    return found

@@ -1,0 +1,148 @@
+"""From raw events to the thread: the second, repeatable step after a transport stored them.
+
+Events of one lane (a chat) are understood in order, lanes in parallel, by any number of processes.
+What cannot be understood is quarantined with its reason and never blocks what comes after.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import facts
+from app.core.config import Settings
+from app.core.db import Database
+from channels.base import Adapter, BadEvent, Event
+from dialogs import inbound_events
+
+log = structlog.get_logger()
+
+MAX_ATTEMPTS = 5
+
+
+class Gateway(Protocol):
+    """Where adapters of channels come from."""
+
+    async def adapter(self, session: AsyncSession, channel_id: UUID) -> Adapter: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A claimed raw event."""
+
+    id: int
+    channel_id: UUID
+    lane: str
+    payload: bytes
+    attempts: int
+
+
+_CLAIM = text("""
+select i.id, i.channel_id, i.lane, i.payload, i.attempts
+from inbound i
+where i.state = 'new' and i.next_attempt_at <= now()
+  and (i.lane = '' or not exists (
+    select from inbound j
+    where j.channel_id = i.channel_id and j.lane = i.lane and j.state = 'new' and j.id < i.id))
+order by i.id
+limit 1
+for update skip locked
+""")
+
+_SETTLE = text("""
+update inbound
+set state = :state, error = :error, done_at = now(), attempts = attempts + 1
+where id = :id
+""")
+
+_POSTPONE = text("""
+update inbound
+set attempts = attempts + 1, error = :error,
+    state = case when attempts + 1 >= :most then 'quarantined' else 'new' end,
+    next_attempt_at = now() + :pause
+where id = :id and state = 'new'
+returning state, channel_id
+""")
+
+
+async def drain(db: Database, gateway: Gateway, settings: Settings) -> int:
+    """Understand raw events until none is left that this process may take; returns how many."""
+    count = 0
+    while await turn(db, gateway, settings):
+        count += 1
+    return count
+
+
+async def turn(db: Database, gateway: Gateway, settings: Settings) -> bool:
+    """Understand one raw event; False when there is none to take. Survives whatever it holds."""
+    raw: Raw | None = None
+    try:
+        async with db.transaction() as session:
+            raw = await _claim(session)
+            if raw is None:
+                return False
+            await _understand(session, raw, gateway=gateway, settings=settings)
+    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
+        if raw is None:
+            raise
+        await _postpone(db, raw, reason=f"The database refused it: {type(error).__name__}.")
+    return True
+
+
+async def _claim(session: AsyncSession) -> Raw | None:
+    row = (await session.execute(_CLAIM)).first()
+    return Raw(*row) if row else None
+
+
+async def _understand(session: AsyncSession, raw: Raw, *, gateway: Gateway, settings: Settings) -> None:
+    adapter = await gateway.adapter(session, raw.channel_id)
+    try:
+        events: list[Event] = adapter.parse(raw.payload)
+    except BadEvent as error:
+        await _quarantine(session, raw, reason=str(error))
+        return
+    except Exception as error:  # an adapter's mistake must not stop the channel
+        log.exception("inbound.parse_failed", inbound_id=raw.id, channel_id=str(raw.channel_id))
+        await _quarantine(session, raw, reason=f"The adapter failed: {type(error).__name__}.")
+        return
+    kept = False
+    for event in events:
+        kept |= await inbound_events.apply(session, event, raw=raw, settings=settings)
+    state = "done" if kept else "ignored"
+    await session.execute(_SETTLE, {"id": raw.id, "state": state, "error": None})
+
+
+async def _quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:
+    await session.execute(
+        _SETTLE, {"id": raw.id, "state": "quarantined", "error": reason.replace("\x00", "")[:2000]}
+    )
+    await _tell(session, raw)
+
+
+async def _postpone(db: Database, raw: Raw, *, reason: str) -> None:
+    log.warning("inbound.postponed", inbound_id=raw.id, reason=reason)
+    async with db.transaction() as session:
+        pause = timedelta(seconds=min(60, 2**raw.attempts))
+        row = (
+            await session.execute(
+                _POSTPONE, {"id": raw.id, "error": reason, "most": MAX_ATTEMPTS, "pause": pause}
+            )
+        ).first()
+        if row is not None and row.state == "quarantined":
+            await _tell(session, raw)
+
+
+async def _tell(session: AsyncSession, raw: Raw) -> None:
+    await facts.record(
+        session,
+        "inbound.quarantined",
+        actor=facts.SYSTEM,
+        channel_id=raw.channel_id,
+        data={"inbound_id": raw.id},
+    )

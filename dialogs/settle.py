@@ -1,0 +1,147 @@
+"""Writing down how the sending of a message ended."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import facts
+from channels.base import DeliveryError, Sent, Unauthorized
+from channels.models import Channel
+from dialogs import delivery
+from dialogs.models import Dialog, Identity, Message, MessageAlias
+from dialogs.store import clean
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from dialogs.outbox import Claimed
+
+
+async def sent(session: AsyncSession, claimed: "Claimed", outcome: Sent) -> None:
+    """The platform took it."""
+    chat = await session.scalar(select(Message.chat).where(Message.id == claimed.id))
+    chat = chat or clean(outcome.chat) or None
+    ids = [clean(external_id) for external_id in outcome.external_ids]
+    aliases = [f"{chat}:{external_id}" for external_id in ids[1:]] + [clean(a) for a in outcome.aliases]
+    values: dict[str, Any] = {"sent_at": func.now(), "chat": chat}
+    if ids:
+        values["external_id"] = ids[0]
+    if outcome.status == "delivered":
+        values["delivered_at"] = func.now()
+    if not await _settle(session, claimed, outcome.status, error=None, **values):
+        return
+    for alias in aliases:
+        await session.execute(
+            insert(MessageAlias)
+            .values(channel_id=claimed.channel_id, alias=alias, message_id=claimed.id)
+            .on_conflict_do_nothing()
+        )
+
+
+async def failed(
+    session: AsyncSession, claimed: "Claimed", error: DeliveryError, *, unreachable: bool = False
+) -> None:
+    """The platform will not take it: the customer waits again."""
+    if not await _settle(session, claimed, "failed", error=error):
+        return
+    await _waits_again(session, claimed)
+    if unreachable:
+        await _unreachable(session, claimed)
+
+
+async def unknown(session: AsyncSession, claimed: "Claimed", error: DeliveryError) -> None:
+    """Nobody can say whether the platform took it; a person decides whether to send again."""
+    if await _settle(session, claimed, "unknown", error=error):
+        await _waits_again(session, claimed)
+
+
+async def requeue(
+    session: AsyncSession,
+    claimed: "Claimed",
+    error: DeliveryError,
+    *,
+    pause: timedelta,
+    counted: bool = True,
+) -> None:
+    """Try again after `pause`."""
+    values: dict[str, Any] = {"next_attempt_at": func.now() + pause}
+    if not counted:
+        values["attempts"] = claimed.attempts - 1
+    await _settle(session, claimed, "queued", error=error, **values)
+
+
+async def _settle(
+    session: AsyncSession, claimed: "Claimed", status: str, *, error: DeliveryError | None, **values: Any
+) -> bool:
+    """False when the message is in another state by now: its sender was taken for dead, an echo came."""
+    changed = await session.scalar(
+        update(Message)
+        .where(
+            Message.id == claimed.id,
+            Message.status.in_(("sending", "unknown")),
+            Message.attempts == claimed.attempts,
+        )
+        .values(
+            status=status,
+            error=clean(error.reason)[:1000] if error else None,
+            error_code=error.code if error else None,
+            **({"next_attempt_at": None} | values),
+        )
+        .returning(Message.id)
+    )
+    if changed is None:
+        return False
+    await delivery.tell(session, claimed.id, claimed.customer_id, claimed.dialog_id, status)
+    return True
+
+
+async def _waits_again(session: AsyncSession, claimed: "Claimed") -> None:
+    await session.execute(
+        update(Dialog)
+        .where(
+            Dialog.id == claimed.dialog_id,
+            Dialog.last_message_id == claimed.id,
+            Dialog.status != "closed",
+            Dialog.inbound_count > 0,
+        )
+        .values(waiting_since=func.coalesce(Dialog.waiting_since, func.now()))
+    )
+
+
+async def _unreachable(session: AsyncSession, claimed: "Claimed") -> None:
+    identity_id = await session.scalar(
+        update(Identity)
+        .where(Identity.id == select(Message.identity_id).where(Message.id == claimed.id).scalar_subquery())
+        .values(reachable=False)
+        .returning(Identity.id)
+    )
+    await facts.record(
+        session,
+        "identity.reachability",
+        actor=facts.SYSTEM,
+        customer_id=claimed.customer_id,
+        channel_id=claimed.channel_id,
+        data={"identity_id": str(identity_id), "reachable": False},
+    )
+
+
+async def stop_channel(session: AsyncSession, channel_id: "UUID", error: Unauthorized) -> None:
+    """The platform refuses our credentials: nothing is sent or asked until somebody changes them."""
+    changed = await session.scalar(
+        update(Channel)
+        .where(Channel.id == channel_id, Channel.state == "active")
+        .values(state="stopped", error=error.reason[:1000], error_code=error.code, error_at=func.now())
+        .returning(Channel.id)
+    )
+    if changed is not None:
+        await facts.record(session, "channel.changed", actor=facts.SYSTEM, channel_id=channel_id)
+
+
+async def freeze(session: AsyncSession, channel_id: "UUID", pause: timedelta) -> None:
+    """The platform asked the whole channel to pause."""
+    await session.execute(
+        update(Channel).where(Channel.id == channel_id).values(frozen_until=func.now() + pause)
+    )
