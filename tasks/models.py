@@ -9,7 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.schema import Base, created, one_of, uid
 
 STATUSES = ("todo", "in_progress", "waiting", "done", "cancelled")
-UNFINISHED = "status in ('todo', 'in_progress', 'waiting')"
+UNFINISHED_STATUSES = STATUSES[:3]
+UNFINISHED = one_of("status", UNFINISHED_STATUSES)
 
 task_numbers = Sequence("task_numbers", metadata=Base.metadata)
 
