@@ -51,7 +51,7 @@ async def page(
         value, id = paging.decode(cursor, length=2)
         where.append(or_(rank > value, and_(rank == value, Dialog.id > UUID(id))))
     rows = await queries.dialog_rows(
-        session, agent_id=viewer.agent_id, where=where, order=[rank, Dialog.id], limit=limit + 1
+        session, agent_id=viewer.agent_id, where=where, order=[rank, Dialog.id.asc()], limit=limit + 1
     )
     following = None
     if len(rows) > limit:

@@ -1,0 +1,89 @@
+"""Names and avatars, asked from platforms whose events do not bring them. One turn of a loop each."""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, text, update
+
+from app.core import facts
+from app.core.config import Settings
+from app.core.db import Database
+from app.core.files import Files, new_key
+from channels.base import Adapter, DeliveryError, Gone, Sender
+from dialogs.inbox import Gateway
+from dialogs.models import Customer, Identity
+from dialogs.store import clean
+
+log = structlog.get_logger()
+
+AVATAR_BYTES = 2 * 1024 * 1024
+
+_CLAIM = text("""
+update identities i
+set profiled_at = now()
+where i.id = (
+    select c.id from identities c
+    where c.kind in ('telegram', 'vk') and c.profiled_at is null
+    order by c.created_at limit 1 for update skip locked)
+returning i.id, i.customer_id, i.external_id,
+    (select m.channel_id from messages m where m.identity_id = i.id order by m.seq desc limit 1) as channel_id
+""")
+
+
+async def turn(db: Database, gateway: Gateway, files: Files, settings: Settings) -> bool:
+    """Ask for one person; False when there is nobody to ask for."""
+    async with db.transaction() as session:
+        row = (await session.execute(_CLAIM)).first()
+        if row is None:
+            return False
+        adapter = await gateway.adapter(session, row.channel_id) if row.channel_id else None
+    if adapter is None:
+        return True
+    try:
+        found = await adapter.profile(row.external_id)
+        avatar = await _avatar(adapter, files, found)
+    except (DeliveryError, Gone) as error:
+        log.info("profile.not_learned", identity_id=str(row.id), reason=str(error))
+        return True
+    except Exception:
+        log.exception("profile.failed", identity_id=str(row.id))
+        return True
+    if found is not None:
+        await _keep(db, row.id, row.customer_id, found, avatar)
+    return True
+
+
+async def _avatar(adapter: Adapter, files: Files, found: Sender | None) -> str | None:
+    if found is None or found.avatar is None:
+        return None
+    try:
+        data, _ = await adapter.fetch(found.avatar, limit=AVATAR_BYTES)
+    except Gone:
+        return None
+    key = new_key("avatar")
+    await files.put(key, data)
+    return key
+
+
+async def _keep(
+    db: Database, identity_id: UUID, customer_id: UUID, found: Sender, avatar: str | None
+) -> None:
+    async with db.transaction() as session:
+        name = clean(found.name)[:300]
+        if name:
+            await session.execute(
+                update(Identity)
+                .where(Identity.id == identity_id)
+                .values(name=name, username=clean(found.username)[:300])
+            )
+        values: dict[str, Any] = {}
+        if name:
+            values["name"] = func.coalesce(func.nullif(Customer.name, ""), name)
+        if avatar:
+            values["avatar_key"] = func.coalesce(Customer.avatar_key, avatar)
+        if values:
+            await session.execute(update(Customer).where(Customer.id == customer_id).values(**values))
+            await facts.record(
+                session, "customer.changed", actor=facts.SYSTEM, customer_id=customer_id, data={"fields": []}
+            )
