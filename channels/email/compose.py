@@ -19,6 +19,8 @@ _ANSWER = re.compile(r"^\s*(?:re|ответ|отв|aw|sv)\s*(?:\[\d+\])?\s*:", r
 _LINK = re.compile(r"https?://[^\s<>\"']{1,2000}")
 _LINE_BREAKS = re.compile(r"[\r\n\x00-\x1f\x7f]+")
 MAX_REFERENCES = 30
+# Bodies in seven bits: not every server on the way takes eight.
+_PLAIN, _UTF8 = SMTP.clone(cte_type="7bit"), SMTPUTF8.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
     own_id = threading.message_id(message.key, secret=box.secret, domain=settings.domain)
     reply_to = threading.reply_address(settings.address, message.key, box.secret)
     utf8 = not all(address.isascii() for address in (settings.address, recipient, *copies))
-    mail = EmailMessage(policy=SMTPUTF8 if utf8 else SMTP)
+    mail = EmailMessage(policy=_UTF8 if utf8 else _PLAIN)
     mail["From"] = _address(settings.address, _display_name(message, box))
     mail["To"] = _address(recipient)
     if copies:

@@ -10,14 +10,13 @@ import socket
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
-from email.parser import BytesHeaderParser
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from channels.base import Batch, RawEvent, RetryLater, Unauthorized
-from channels.email import parse
+from channels.email import headers, parse
 from channels.email.settings import EmailSettings
 
 CONNECT_SECONDS = 15
@@ -256,8 +255,7 @@ def _part_name(part: Any) -> str:
     pairs = dict(zip(parameters[::2], parameters[1::2], strict=False))
     named = {bytes(key).lower(): value for key, value in pairs.items() if isinstance(key, bytes)}
     value = named.get(b"filename") or named.get(b"name") or b""
-    message = BytesHeaderParser().parsebytes(b"Subject: " + bytes(value).replace(b"\n", b" ") + b"\n\n")
-    return parse.headers.text(message, "subject")
+    return headers.decoded(bytes(value).decode("utf-8", "surrogateescape"))
 
 
 def _nested(fields: Any) -> tuple[Any, ...]:
