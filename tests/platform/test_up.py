@@ -1,0 +1,222 @@
+"""`otklik up` as a newcomer, a system and an unlucky day treat it: real processes, real signals."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.helpers import eventually_sync
+
+ROOT = Path(__file__).parents[2]
+
+
+class Desk:
+    """A running `otklik up` and everything below it."""
+
+    def __init__(self, data_dir: Path, **env: str) -> None:
+        self.log = (data_dir.parent / "up.log").open("a+b")
+        self.log.seek(0, os.SEEK_END)
+        self._from = self.log.tell()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "up"],
+            cwd=ROOT,
+            env=clean_env(data_dir) | env,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        self.log.seek(self._from)
+        return self.log.read().decode()
+
+    def ready(self) -> str:
+        def address() -> str | None:
+            assert self.process.poll() is None, self.output
+            found = re.search(r"is ready: (http://\S+)", self.output)
+            return found[1] if found else None
+
+        return eventually_sync(address, 40) or ""
+
+    def family(self) -> list[psutil.Process]:
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def child(self, word: str) -> psutil.Process:
+        return next(p for p in psutil.Process(self.process.pid).children() if word in p.cmdline())
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(25)
+
+
+def clean_env(data_dir: Path) -> dict[str, str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("OTKLIK_")}
+    env.pop("DATABASE_URL", None)
+    return env | {"OTKLIK_PORT": "0", "OTKLIK_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
+
+
+def otklik(data_dir: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=ROOT,
+        env=clean_env(data_dir) | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def all_gone(family: list[psutil.Process]) -> bool:
+    _gone, alive = psutil.wait_procs(family, timeout=15)
+    return not alive
+
+
+def alive(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/healthz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    top = Path(tempfile.mkdtemp(prefix="otklik-up-"))
+    top.chmod(0o755)
+    yield top / "data"
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def desk(data_dir: Path) -> Iterator[Desk]:
+    started = Desk(data_dir)
+    yield started
+    if started.process.poll() is None:
+        started.process.kill()
+        started.process.wait()
+    started.log.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_start_shows_a_login_and_a_signal_stops_everything(
+    desk: Desk, data_dir: Path, number: signal.Signals
+) -> None:
+    address = desk.ready()
+    assert re.search(r"First login: \S+ +password: \S+", desk.output)
+    assert alive(address)
+    family = desk.family()
+    assert desk.end(number) == 0
+    assert all_gone(family)
+    again = Desk(data_dir)
+    again.ready()
+    assert "First login" not in again.output
+    assert again.end() == 0
+
+
+def test_killed_supervisor_takes_all_with_it_and_the_next_start_works(desk: Desk, data_dir: Path) -> None:
+    desk.ready()
+    family = desk.family()
+    assert len(family) >= 4
+    desk.process.kill()
+    desk.process.wait()
+    next_one = Desk(data_dir)  # at once, while the old database may still be ending
+    assert all_gone(family)
+    assert alive(next_one.ready())
+    assert next_one.end() == 0
+
+
+@pytest.mark.parametrize("word", ["serve", "work", "-D"])
+def test_killed_child_is_started_again(desk: Desk, word: str) -> None:
+    address = desk.ready()
+    victim = desk.child(word)
+    victim.kill()
+    eventually_sync(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE)
+
+    def replaced() -> bool:
+        try:
+            return desk.child(word).pid != victim.pid
+        except (StopIteration, psutil.Error):
+            return False
+
+    eventually_sync(replaced, 20)
+    eventually_sync(lambda: alive(address), 20)
+    family = desk.family()
+    assert desk.end() == 0
+    assert all_gone(family)
+
+
+def test_taken_port_is_one_sentence(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = otklik(data_dir, "up", OTKLIK_PORT=port)
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "OTKLIK_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not data_dir.exists(), "nothing was begun"
+
+
+def test_second_up_on_one_folder_is_one_sentence(desk: Desk, data_dir: Path) -> None:
+    address = desk.ready()
+    done = otklik(data_dir, "up")
+    assert done.returncode == 2
+    assert "in use by another Otklik" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert alive(address)
+    desk.end()
+
+
+def test_other_commands_find_the_running_database(desk: Desk, data_dir: Path) -> None:
+    desk.ready()
+    assert otklik(data_dir, "migrate").returncode == 0
+    found = otklik(data_dir, "doctor").stdout
+    assert re.search(r"✓ database: PostgreSQL 18\.", found)
+    assert "✓ migrations: all applied" in found
+    desk.end()
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_without_a_database_the_sentence_says_what_to_do(data_dir: Path, command: str) -> None:
+    done = otklik(data_dir, command)
+    assert done.returncode == 2
+    assert "DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OTKLIK_PORT", "http", "OTKLIK_PORT"),
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("OTKLIK_FILES", "ftp://x", "s3://bucket/prefix"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:9/x", "cannot be reached"),
+        ("OTKLIK_DATA_DIR", "/proc/nowhere", "OTKLIK_DATA_DIR"),
+        ("OTKLIK_LOG_LEVEL", "loud", "OTKLIK_LOG_LEVEL"),
+    ],
+)
+def test_wrong_setting_is_one_sentence(data_dir: Path, name: str, value: str, words: str) -> None:
+    done = otklik(data_dir, "up", **{name: value})
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from app import cli; cli.gather(); import typer.main; typer.main.get_command(cli.cli);"
+        "heavy = {'sqlalchemy', 'pydantic', 'fastapi', 'asyncpg', 'aiogram', 'vk_api', 'httpx'};"
+        "sys.exit(' '.join(heavy & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
