@@ -119,6 +119,7 @@ async def _up(settings: Settings, console: Console) -> int:
 async def _prepare(desk: Desk, console: Console) -> tuple[str, str] | None:
     """Database up, migrated, first login made; then the children are known."""
     settings = desk.settings
+    embedded.make_folder(settings.data_dir)
     if settings.database_url is None:
         with console.status("Starting the database…"):
             desk.server = embedded.start(settings.data_dir)
@@ -132,7 +133,6 @@ async def _prepare(desk: Desk, console: Console) -> tuple[str, str] | None:
         await migrate.check_server(url)
         await migrate.upgrade(url)
         login = await _first_login(url)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     runtime.write(settings.data_dir, address=f"http://{host}:{port}", database_url=url)
     desk.children = _children(settings, desk.listener)
     return login

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     max_mail_bytes: Annotated[int, Field(ge=1024)] = 40 * 1024 * 1024
     loops_in_web: bool = True
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
 
     @field_validator("database_url")
@@ -99,5 +99,7 @@ def _explain(error: ValidationError) -> str:
         name = str(item["loc"][0]) if item["loc"] else "?"
         env = name if name.isupper() else f"OTKLIK_{name.upper()}"
         text = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{env}: {text} (now: {item.get('input')!r}).")
+        value = item.get("input")
+        hidden = "secret" in name or "://" in str(value)  # addresses may hold passwords
+        lines.append(f"{env}: {text}." if hidden else f"{env}: {text} (now: {value!r}).")
     return "\n".join(lines)

@@ -146,7 +146,7 @@ def start(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
     Call it from the main thread. `durable=False` (tests) gives up safety against power loss for speed.
     """
     data_dir = data_dir.absolute()
-    _make_folder(data_dir)
+    make_folder(data_dir)
     locks = [_claim(data_dir / "lock")]
     try:
         cluster = locate(data_dir)
@@ -167,7 +167,8 @@ def start(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
     return server
 
 
-def _make_folder(data_dir: Path) -> None:
+def make_folder(data_dir: Path) -> None:
+    """Make the data folder; raises `EmbeddedError` with one sentence when that cannot be."""
     try:
         # Enterable for the server's own user; what is secret in it has modes of its own.
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)

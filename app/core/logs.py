@@ -73,7 +73,17 @@ def setup(*, level: str = "info", json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in ("httpx", "httpcore", "aiogram", "imapclient", "urllib3", "asyncio", "alembic"):
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "httpx",
+        "httpcore",
+        "aiogram",
+        "imapclient",
+        "urllib3",
+        "asyncio",
+        "alembic",
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
