@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -100,18 +100,30 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def desk(data_dir: Path) -> Iterator[Desk]:
-    started = Desk(data_dir)
-    yield started
-    if started.process.poll() is None:
-        started.process.kill()
-        started.process.wait()
-    started.log.close()
+def start(data_dir: Path) -> Iterator[Callable[[], Desk]]:
+    """Starts `otklik up` on the test's data folder; what still runs in the end is killed."""
+    started: list[Desk] = []
+
+    def begin() -> Desk:
+        started.append(Desk(data_dir))
+        return started[-1]
+
+    yield begin
+    for desk in started:
+        if desk.process.poll() is None:
+            desk.process.kill()
+            desk.process.wait()
+        desk.log.close()
+
+
+@pytest.fixture
+def desk(start: Callable[[], Desk]) -> Desk:
+    return start()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_first_start_shows_a_login_and_a_signal_stops_everything(
-    desk: Desk, data_dir: Path, number: signal.Signals
+    desk: Desk, start: Callable[[], Desk], number: signal.Signals
 ) -> None:
     address = desk.ready()
     assert re.search(r"First login: \S+ +password: \S+", desk.output)
@@ -119,19 +131,21 @@ def test_first_start_shows_a_login_and_a_signal_stops_everything(
     family = desk.family()
     assert desk.end(number) == 0
     assert all_gone(family)
-    again = Desk(data_dir)
+    again = start()
     again.ready()
     assert "First login" not in again.output
     assert again.end() == 0
 
 
-def test_killed_supervisor_takes_all_with_it_and_the_next_start_works(desk: Desk, data_dir: Path) -> None:
+def test_killed_supervisor_takes_all_with_it_and_the_next_start_works(
+    desk: Desk, start: Callable[[], Desk]
+) -> None:
     desk.ready()
     family = desk.family()
     assert len(family) >= 4
     desk.process.kill()
     desk.process.wait()
-    next_one = Desk(data_dir)  # at once, while the old database may still be ending
+    next_one = start()  # at once, while the old database may still be ending
     assert all_gone(family)
     assert alive(next_one.ready())
     assert next_one.end() == 0
