@@ -27,10 +27,10 @@ class Upload(BaseModel):
 
 class _FromVisitor(BaseModel):
     visitor: str = Field(min_length=1, max_length=64)
-    name: str = Field("", max_length=200)
+    name: str = Field(default="", max_length=200)
     """As the visitor says: proves nothing."""
-    email: str = Field("", max_length=320)
-    locale: str = Field("", max_length=20)
+    email: str = Field(default="", max_length=320)
+    locale: str = Field(default="", max_length=20)
 
     def sender(self) -> Sender:
         return Sender("", self.visitor, name=self.name, email=self.email, locale=self.locale)
@@ -41,10 +41,10 @@ class MessageEvent(_FromVisitor):
 
     type: Literal["message"] = "message"
     client_key: str = Field(min_length=1, max_length=64)
-    text: str = Field("", max_length=MAX_TEXT)
+    text: str = Field(default="", max_length=MAX_TEXT)
     files: list[Upload] = Field(default_factory=list, max_length=MAX_FILES)
     at: datetime | None = None
-    page: str = Field("", max_length=2000)
+    page: str = Field(default="", max_length=2000)
     """Address of the page he wrote from."""
 
     def events(self) -> list[Event]:
