@@ -140,7 +140,7 @@ async def _prepare(desk: Desk, console: Console) -> tuple[str, str] | None:
 
 async def _first_login(url: str) -> tuple[str, str] | None:
     """The administrator's login and password when this was the first start."""
-    from app.agents import first_run
+    from app import first_run
     from app.core.db import Database
 
     database = Database(url, pool_size=2)

@@ -7,14 +7,20 @@ from starlette.requests import HTTPConnection
 
 from app.agents import auth
 from app.agents.viewer import Viewer
-from app.core.deps import Session
+from app.core import idempotency
+from app.core.deps import Db, Session
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
+def _need(connection: HTTPConnection, viewer: Viewer) -> None:
+    viewer.need("write" if connection.scope.get("method") in UNSAFE else "read")
+
+
 async def _caller(connection: HTTPConnection, session: Session) -> Viewer:
     viewer = await auth.authenticate(session, connection)
-    viewer.need("write" if connection.scope.get("method") in UNSAFE else "read")
+    _need(connection, viewer)
+    await idempotency.claim(session, connection, agent_id=viewer.agent_id)
     return viewer
 
 
@@ -23,5 +29,26 @@ async def _admin(caller: Annotated[Viewer, Depends(_caller)]) -> Viewer:
     return caller
 
 
+async def _brief_admin(connection: HTTPConnection, database: Db) -> Viewer:
+    async with database.transaction() as session:
+        viewer = await auth.authenticate(session, connection)
+    _need(connection, viewer)
+    viewer.need("admin")
+    return viewer
+
+
+async def _source(connection: HTTPConnection, session: Session) -> Viewer:
+    viewer = await auth.authenticate(session, connection)
+    viewer.need("inbound")
+    if viewer.session_id is not None:
+        viewer.need("admin")
+    await idempotency.claim(session, connection, agent_id=viewer.agent_id)
+    return viewer
+
+
 Caller = Annotated[Viewer, Depends(_caller)]
 Admin = Annotated[Viewer, Depends(_admin)]
+BriefAdmin = Annotated[Viewer, Depends(_brief_admin)]
+"""An administrator, known from a transaction that has ended: for endpoints that call platforms."""
+Source = Annotated[Viewer, Depends(_source)]
+"""A token that may post customers' messages (scope `inbound`), or an administrator."""

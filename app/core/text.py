@@ -1,6 +1,6 @@
 """Text that callers send: PostgreSQL stores everything but NUL, so NUL is refused by name."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -17,3 +17,20 @@ ShortText = Annotated[
 """A name, a title, an address: one line."""
 LongText = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_without_nul)]
 """A message, a description."""
+
+
+def _deep(value: Any) -> Any:
+    if isinstance(value, str):
+        _without_nul(value)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _deep(name)
+            _deep(item)
+    elif isinstance(value, list):
+        for item in value:
+            _deep(item)
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_deep)]
+"""An object of any shape, without NUL in any text."""

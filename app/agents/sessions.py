@@ -1,0 +1,66 @@
+"""Signed-in browsers: starting, finding (with sliding expiry) and ending sessions."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents.models import LoginSession
+from app.core.clock import now
+from app.core.secrets import hash_token, random_token
+
+_TOUCH_EVERY = timedelta(minutes=5)
+
+
+async def start(
+    session: AsyncSession, *, agent_id: UUID, user_agent: str, ttl: timedelta
+) -> tuple[UUID, str]:
+    """A new session: its id and the token for the cookie. Forgets the agent's expired ones."""
+    await session.execute(
+        delete(LoginSession).where(LoginSession.agent_id == agent_id, LoginSession.expires_at <= now())
+    )
+    token = random_token()
+    row = LoginSession(
+        agent_id=agent_id,
+        token_hash=hash_token(token),
+        user_agent=user_agent.replace("\x00", "")[:300],
+        expires_at=now() + ttl,
+    )
+    session.add(row)
+    await session.flush()
+    return row.id, token
+
+
+async def find(session: AsyncSession, *, token: str, ttl: timedelta) -> LoginSession | None:
+    """The live session of a cookie; its end moves on, written at most every five minutes."""
+    row = await session.scalar(
+        select(LoginSession).where(
+            LoginSession.token_hash == hash_token(token), LoginSession.expires_at > now()
+        )
+    )
+    if row is not None and now() - row.seen_at > _TOUCH_EVERY:
+        await session.execute(
+            update(LoginSession)
+            .where(LoginSession.id == row.id)
+            .values(seen_at=now(), expires_at=now() + ttl)
+        )
+    return row
+
+
+async def end(session: AsyncSession, *, session_id: UUID) -> None:
+    await session.execute(delete(LoginSession).where(LoginSession.id == session_id))
+
+
+async def end_all(session: AsyncSession, *, agent_id: UUID, keep: UUID | None = None) -> None:
+    """End the agent's sessions, all but `keep`."""
+    query = delete(LoginSession).where(LoginSession.agent_id == agent_id)
+    if keep is not None:
+        query = query.where(LoginSession.id != keep)
+    await session.execute(query)
+
+
+async def find_live(session: AsyncSession, *, session_ids: list[UUID]) -> set[UUID]:
+    """Which of these sessions still live: for sockets that stay open for days."""
+    query = select(LoginSession.id).where(LoginSession.id.in_(session_ids), LoginSession.expires_at > now())
+    return set(await session.scalars(query))

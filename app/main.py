@@ -1,0 +1,115 @@
+"""The web program: one FastAPI application and what it starts and stops."""
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from app.agents.api import router as people
+from app.agents.throttle import Throttle
+from app.core.config import Settings, SettingsError
+from app.core.db import Database
+from app.core.files import open_files
+from app.core.secrets import open_box
+from app.web import health, limits, openapi, problems, static, webhooks
+from channels import accounts
+from channels.rest import router as channels
+
+PREFIX = "/api/v1"
+log = structlog.get_logger(__name__)
+Part = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def version() -> str:
+    try:
+        return version_of("otklik")
+    except PackageNotFoundError:
+        return "0"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; nothing is opened before its lifespan begins."""
+    app = FastAPI(
+        title="Otklik",
+        version=version(),
+        lifespan=_lifespan,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        middleware=[Middleware(layer) for layer in limits.around(settings)],
+    )
+    app.state.settings = settings
+    app.state.throttle = Throttle()
+    app.state.doors = webhooks.Doors()
+    app.state.inbox_wake = None
+    problems.install(app)
+    for router in (people, channels, *_later_routers()):
+        app.include_router(router, prefix=PREFIX)
+    widget = _attribute("app.web.widget", "router")
+    if widget is not None:
+        app.include_router(widget)
+    _add(app, [*webhooks.routes, *health.routes, *static.routes()])
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    return create_app(settings).openapi()
+
+
+def _add(app: FastAPI, routes: list[BaseRoute]) -> None:
+    app.router.routes.extend(routes)
+
+
+def _later_routers() -> list[APIRouter]:
+    """Routers of slices that are still being written."""
+    names = ("dialogs.api", "tasks.api", "app.web.sync", "app.web.live")
+    return [router for name in names if (router := _attribute(name, "router")) is not None]
+
+
+def _attribute(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except Exception as error:
+        log.warning("a slice is left out", module=module, reason=repr(error))
+        return None
+
+
+# --- starting and stopping ------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _resources(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    if settings.database_url is None:
+        raise SettingsError("No database: set DATABASE_URL, or start `otklik up`.")
+    app.state.box = open_box(settings)
+    app.state.files = open_files(settings)
+    app.state.database = Database(settings.database_url, pool_size=settings.pool_size)
+    await app.state.database.open()
+    try:
+        yield
+    finally:
+        await accounts.close_all()
+        await app.state.database.close()
+
+
+PARTS: list[Part] = [_resources]
+"""Started in this order, stopped in the reverse one."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for part in PARTS:
+            await stack.enter_async_context(part(app))
+        yield

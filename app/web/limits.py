@@ -1,0 +1,160 @@
+"""Pure-ASGI middleware around everything: request id and access log, security headers, size of bodies."""
+
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.config import Settings
+from app.core.errors import Invalid
+from app.web import problems
+
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+_UPLOAD = re.compile(r"/api/v1/files/?|/widget/v1/[^/]+/files/?|/api/v1/channels/[^/]+/inbound")
+_MULTIPART_OVERHEAD = 64 * 1024
+log = structlog.get_logger("access")
+
+CONSOLE_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; connect-src 'self' ws: wss:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+NOTHING_POLICY = "default-src 'none'"
+_NO_FRAMES = "; frame-ancestors 'none'"
+
+
+class RequestLog:
+    """Gives each request an id, answers with it, and logs one line at its end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        scope["otklik.request_id"] = request_id
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, watch)
+            finally:
+                took = round((time.perf_counter() - began) * 1000, 1)
+                write = log.debug if scope["path"] in ("/healthz", "/readyz") else log.info
+                write("request", method=scope["method"], path=_public(scope["path"]), status=status, ms=took)
+
+
+def _public(path: str) -> str:
+    """The path without the key of a webhook, which proves who calls."""
+    return "/hooks/***" if path.startswith("/hooks/") else path
+
+
+class SecurityHeaders:
+    """Headers for browsers. A route that sets one of them itself knows better."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._https = settings.url.startswith("https://")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers(scope["path"]).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, add)
+
+    def _headers(self, path: str) -> dict[str, str]:
+        framed = path.startswith("/widget/")
+        api = path.startswith(("/api/", "/hooks/"))
+        policy = NOTHING_POLICY if api else CONSOLE_POLICY
+        headers = {
+            "Content-Security-Policy": policy if framed else policy + _NO_FRAMES,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+        }
+        if not framed:
+            headers["X-Frame-Options"] = "DENY"
+        if api:
+            headers["Cache-Control"] = "no-store"
+        if self._https:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        return headers
+
+
+class BodyLimit:
+    """Refuses bodies that are too large, before and while they come; and NUL in addresses."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._settings = settings
+
+    def _limit(self, path: str) -> int:
+        if _UPLOAD.fullmatch(path):
+            return self._settings.max_file_bytes + _MULTIPART_OVERHEAD
+        return self._settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            answer = problems.of_error(Invalid("The address must not contain NUL characters."))
+            await answer(scope, receive, send)
+            return
+        limit = self._limit(scope["path"])
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            await problems.too_large(limit)(scope, receive, send)
+            return
+        await self.app(scope, _counted(receive, limit), send)
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    total = 0
+
+    async def count() -> Message:
+        nonlocal total
+        message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > limit:
+                raise HTTPException(413, f"The body is larger than {limit} bytes.")
+        return message
+
+    return count
+
+
+Middleware = Callable[[ASGIApp], ASGIApp]
+
+
+def around(settings: Settings) -> list[Middleware]:
+    """The middleware of the program, the outermost first."""
+    return [
+        RequestLog,
+        lambda app: SecurityHeaders(app, settings),
+        problems.Guard,
+        lambda app: BodyLimit(app, settings),
+    ]

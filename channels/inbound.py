@@ -1,0 +1,84 @@
+"""Raw events: storing them before anybody tries to understand them, listing and replaying bad ones."""
+
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import now
+from app.core.errors import Conflict, NotFound
+from channels.base import RawEvent
+from channels.models import Inbound
+
+_MAX_KEY = 500  # an index entry holds 2,700 bytes
+_STORE = text("""
+insert into inbound (channel_id, key, lane, payload)
+select :channel_id, event.key, event.lane, event.payload
+from unnest(cast(:keys as text[]), cast(:lanes as text[]), cast(:payloads as bytea[]))
+     with ordinality as event (key, lane, payload, position)
+order by event.position
+on conflict (channel_id, key) do nothing
+returning id
+""")
+
+
+async def store(session: AsyncSession, channel_id: UUID, events: Sequence[RawEvent]) -> list[int]:
+    """Store events in their order; returns the ids of those that were not there yet."""
+    if not events:
+        return []
+    rows = await session.scalars(
+        _STORE,
+        {
+            "channel_id": channel_id,
+            "keys": [_short(event.key) for event in events],
+            "lanes": [_short(event.lane) for event in events],
+            "payloads": [event.payload for event in events],
+        },
+    )
+    return list(rows)
+
+
+async def find(session: AsyncSession, *, channel_id: UUID, key: str) -> Inbound | None:
+    """The event with the platform's id `key`."""
+    return await session.scalar(
+        select(Inbound).where(Inbound.channel_id == channel_id, Inbound.key == _short(key))
+    )
+
+
+def _short(value: str) -> str:
+    """Storable and short enough for an index, and still the same for the same value."""
+    clean = value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if len(clean) <= _MAX_KEY:
+        return clean
+    return f"{clean[:100]}…{hashlib.sha256(clean.encode()).hexdigest()}"
+
+
+async def get(session: AsyncSession, inbound_id: int) -> Inbound:
+    event = await session.get(Inbound, inbound_id) if 0 < inbound_id < 2**63 else None
+    if event is None:
+        raise NotFound
+    return event
+
+
+async def list_some(
+    session: AsyncSession, *, state: str = "quarantined", before: int | None = None, limit: int = 50
+) -> list[Inbound]:
+    """Events of a state, the newest first, older than `before`."""
+    query = select(Inbound).where(Inbound.state == state).order_by(Inbound.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Inbound.id < before)
+    return list(await session.scalars(query))
+
+
+async def replay(session: AsyncSession, inbound_id: int) -> Inbound:
+    """Try to understand a quarantined (or ignored) event again; it is harmless to do so twice."""
+    event = await session.get(Inbound, inbound_id, with_for_update=True) if 0 < inbound_id < 2**63 else None
+    if event is None:
+        raise NotFound
+    if event.state == "done":
+        raise Conflict("This event was understood already.")
+    event.state, event.attempts, event.error, event.next_attempt_at = "new", 0, None, now()
+    event.done_at = None
+    return event
