@@ -149,3 +149,16 @@ async def access_attachment(session: AsyncSession, viewer: Viewer, attachment_id
     elif attachment.uploaded_by != viewer.agent_id:
         raise NotFound
     return attachment
+
+
+async def last_chat(session: AsyncSession, dialog: Dialog) -> str:
+    """`channel:chat` of the customer's last message in the dialog; empty when he has not written."""
+    row = (
+        await session.execute(
+            select(Message.channel_id, Message.chat)
+            .where(Message.dialog_id == dialog.id, Message.direction == "in")
+            .order_by(Message.seq.desc())
+            .limit(1)
+        )
+    ).first()
+    return f"{row[0]}:{row[1]}" if row else ""

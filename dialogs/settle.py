@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
+from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
 from channels.models import Channel
 from dialogs import delivery
@@ -130,14 +131,9 @@ async def _unreachable(session: AsyncSession, claimed: "Claimed") -> None:
 
 async def stop_channel(session: AsyncSession, channel_id: "UUID", error: Unauthorized) -> None:
     """The platform refuses our credentials: nothing is sent or asked until somebody changes them."""
-    changed = await session.scalar(
-        update(Channel)
-        .where(Channel.id == channel_id, Channel.state == "active")
-        .values(state="stopped", error=error.reason[:1000], error_code=error.code, error_at=func.now())
-        .returning(Channel.id)
-    )
-    if changed is not None:
-        await facts.record(session, "channel.changed", actor=facts.SYSTEM, channel_id=channel_id)
+    channel = await accounts.find(session, channel_id, lock=True)
+    if channel is not None:
+        await accounts.stop(session, channel, error)
 
 
 async def freeze(session: AsyncSession, channel_id: "UUID", pause: timedelta) -> None:

@@ -1,0 +1,49 @@
+"""Running turns of work for ever: woken by a bell, looking by itself from time to time, never dying."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Loop:
+    """Repeats `turn` until nothing is left, then waits to be woken or for `every` seconds."""
+
+    def __init__(self, name: str, turn: Callable[[], Awaitable[object]], *, every: float) -> None:
+        self.name = name
+        self._turn = turn
+        self._every = every
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled; a fault is logged and the turn repeated after a pause."""
+        while True:
+            self._woken.clear()
+            try:
+                again = await self._turn()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("loop.failed", loop=self.name)
+                await asyncio.sleep(1)
+                continue
+            if again is not True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._every)
+
+
+async def together(*loops: Loop) -> None:
+    """Run loops side by side until cancelled."""
+    tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,151 @@
+"""The websocket of the console: `/api/v1/live?after=cursor`.
+
+A client reads state with a cursor, connects after that cursor, gets what it missed and then what
+happens. A plain ASGI endpoint: nothing stands between the feed and the socket.
+"""
+
+import asyncio
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import orjson
+import structlog
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app.agents import auth
+from app.core import facts
+from app.core.errors import AppError, Unauthenticated
+from app.core.facts import Position
+from app.web.feed import Console, Feed, message
+from app.web.hub import RESYNC, SIGN_IN_AGAIN
+from dialogs import access
+
+log = structlog.get_logger()
+
+_PING_SECONDS = 20
+_FOREIGN = 4403
+_LARGEST = 4096
+
+
+class Live:
+    """ASGI application of the console's socket."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        feed: Feed = socket.app.state.feed
+        if not auth.same_origin(socket, socket.app.state.settings):
+            await _refuse(socket, _FOREIGN)
+            return
+        try:
+            connection, after = await self._enter(socket, feed, send)
+        except Unauthenticated:
+            await _refuse(socket, SIGN_IN_AGAIN)
+        except AppError:
+            await _refuse(socket, RESYNC)
+        else:
+            await self._serve(socket, feed, connection, after)
+
+    async def _enter(self, socket: WebSocket, feed: Feed, send: Send) -> tuple[Console, Position]:
+        after = facts.decode(socket.query_params.get("after", ""), epoch=feed.epoch)
+        async with feed.database.transaction() as session:
+            viewer = await auth.authenticate(session, socket)
+            viewer.need("read")
+            keys = await feed.keys_now(session, viewer)
+        connection = Console(send, keys, after=after)
+        connection.viewer = viewer
+        return connection, after
+
+    async def _serve(self, socket: WebSocket, feed: Feed, connection: Console, after: Position) -> None:
+        await socket.accept()
+        name = uuid4().hex
+        feed.hub.join(connection)
+        work = [
+            asyncio.create_task(self._catch_up(feed, connection, after, name)),
+            asyncio.create_task(self._hear(socket, feed, connection, name)),
+            asyncio.create_task(self._ping(feed, connection)),
+            asyncio.create_task(connection.closed.wait()),
+        ]
+        try:
+            await asyncio.wait(work[1:], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            feed.hub.leave(connection)
+            feed.lane.leave(name)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            await connection.drop()
+            with suppress(Exception):
+                await socket.close(connection.close_code)
+
+    async def _catch_up(self, feed: Feed, connection: Console, after: Position, name: str) -> None:
+        """Send what was missed; what happens meanwhile is held back until then."""
+        try:
+            async for frame in feed.missed(connection.keys, after):
+                fact = frame.fact if connection.keys & frame.audience else frame.hidden
+                if fact is not None and frame.position > connection.after:
+                    connection.after = frame.position
+                    cursor = facts.encode(frame.position, epoch=feed.epoch)
+                    await connection.write(message(fact, cursor))
+        except facts.Resync:
+            connection.end(RESYNC)
+            return
+        except Exception:
+            log.exception("live.catch_up_failed")
+            connection.end(1011)
+            return
+        connection.release()
+        feed.lane.arrive(name, connection.viewer.agent_id)
+        presence = {"lane": "presence", "agents": feed.lane.presence()}
+        connection.push({"type": "websocket.send", "text": orjson.dumps(presence).decode()})
+
+    async def _ping(self, feed: Feed, connection: Console) -> None:
+        while True:
+            await asyncio.sleep(_PING_SECONDS)
+            cursor = facts.encode(max(connection.after, feed.position), epoch=feed.epoch)
+            connection.push({"type": "websocket.send", "text": f'{{"ping":1,"cursor":"{cursor}"}}'})
+
+    async def _hear(self, socket: WebSocket, feed: Feed, connection: Console, name: str) -> None:
+        """What the console says on the lane; broken or foreign words are dropped."""
+        while True:
+            try:
+                text = await socket.receive_text()
+            except (WebSocketDisconnect, KeyError, RuntimeError):
+                return
+            if len(text) > _LARGEST:
+                continue
+            with suppress(ValueError, TypeError, KeyError, AttributeError, AppError):
+                await self._said(feed, connection, name, orjson.loads(text))
+
+    async def _said(self, feed: Feed, connection: Console, name: str, said: dict[str, object]) -> None:
+        kind = said["lane"]
+        if kind == "presence" and said["state"] in ("active", "away"):
+            feed.lane.say(name, state=str(said["state"]))
+        elif kind == "viewing":
+            dialog_id = said["dialog_id"]
+            if dialog_id is not None:
+                await self._audience(feed, connection, UUID(str(dialog_id)))
+            feed.lane.say(name, viewing=str(dialog_id) if dialog_id else None)
+        elif kind == "typing":
+            dialog_id = UUID(str(said["dialog_id"]))
+            keys, chat = await self._audience(feed, connection, dialog_id)
+            note = bool(said.get("note"))
+            body = {"agent_id": str(connection.viewer.agent_id), "note": note}
+            feed.lane.typing(dialog_id, keys=keys, body=body, chat="" if note else chat)
+
+    async def _audience(self, feed: Feed, connection: Console, dialog_id: UUID) -> tuple[frozenset[str], str]:
+        """Who sees the dialog, when the speaker does; and the visitor's chat it last came from."""
+        async with feed.database.transaction() as session:
+            dialog = await access.access_dialog(session, connection.viewer, dialog_id)
+            keys = (await access.audiences(session, [dialog_id]))[dialog_id]
+            return keys, await access.last_chat(session, dialog)
+
+
+async def _refuse(socket: WebSocket, code: int) -> None:
+    """Accept, then close: a browser shows a close code only of an open socket."""
+    await socket.accept()
+    await socket.close(code)
+
+
+routes = [WebSocketRoute("/api/v1/live", Live(), name="live")]
