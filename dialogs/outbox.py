@@ -69,7 +69,7 @@ where ch.id = m.channel_id and m.id = (
     limit 1
     for update of c skip locked)
 returning m.id, m.seq, m.customer_id, m.dialog_id, m.channel_id, ch.kind, m.attempts,
-          m.send_after < now() - :give_up as expired
+          m.send_after < now() - cast(:give_up as interval) as expired
 """)
 
 _ABANDONED = text("""
