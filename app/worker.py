@@ -127,4 +127,4 @@ async def _pulls(channel: Channel) -> bool:
     """Whether the channel has to be asked for its events."""
     if "poll" not in (await load_kind(channel.kind)).capabilities.inbound:
         return False
-    return channel.settings.get("transport", "poll") == "poll"
+    return bool(channel.settings.get("transport", "poll") == "poll")

@@ -1,0 +1,43 @@
+"""Understanding raw events in the very process that stored them, right after the answer has left.
+
+Where it does not come to it, the worker's loops do the same.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.core.db import Database
+from app.loops import Loop, together
+from channels.gateway import Gateway
+from dialogs import inbox
+
+_LANES = 4
+
+
+@asynccontextmanager
+async def part(app: FastAPI) -> AsyncIterator[None]:
+    """Offer `app.state.inbox_wake()` to whoever stores events, and the gateway to the endpoints."""
+    settings: Settings = app.state.settings
+    database: Database = app.state.database
+    gateway = app.state.gateway = Gateway(app.state.box, settings)
+
+    async def turn() -> bool:
+        return await inbox.turn(database, gateway, settings)
+
+    loops = [Loop(f"inbox-{n}", turn, every=5) for n in range(_LANES)] if settings.loops_in_web else []
+
+    def wake() -> None:
+        for loop in loops:
+            loop.wake()
+
+    app.state.inbox_wake = wake
+    work = asyncio.create_task(together(*loops))
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
