@@ -55,7 +55,6 @@ _REMOTE = re.compile(r"(?:https?:)?//[^\s]", re.IGNORECASE)
 _OUTLOOK_MARKS = ("appendonsend", "divrplyfwdmsg", "mail-editor-reference-message-container")
 _OUTLOOK_LINE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s*#(?:e1e1e1|b5c4df)", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\r\n\f]+")
-_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,16 @@ def _attributes(values: dict[str, str]) -> str:
 
 def as_text(tokens: list[markup.Token]) -> str:
     """Text of a page: lines for blocks, `> ` before quoted lines, addresses of links dropped."""
-    return _BLANK_LINES.sub("\n\n", "\n".join(_lines(tokens))).strip("\n")
+    kept: list[str] = []
+    for line in _lines(tokens):
+        if not line.strip("> ") and kept and not kept[-1].strip("> "):
+            # Of blank lines in a row one stays, the one outside of the quote.
+            kept[-1] = min(kept[-1], line, key=len)
+        else:
+            kept.append(line)
+    while kept and not kept[-1].strip("> "):
+        kept.pop()
+    return "\n".join(kept).strip("\n")
 
 
 def _lines(tokens: list[markup.Token]) -> Iterator[str]:
