@@ -47,7 +47,7 @@ async def task_list(
     where = [queries.of_view(caller, view), *queries.of_progress(status)]
     where += queries.linked_to(dialog_id=dialog_id, customer_id=customer_id)
     if q and q.strip():
-        where.append(queries.matches(q.replace("\x00", "")))
+        where.append(queries.matches(q))
     items, end = await queries.page(
         session,
         where=where,
