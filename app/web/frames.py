@@ -5,11 +5,12 @@ Entities are loaded once for a batch of facts, whoever listens.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +23,8 @@ from dialogs import access, queries
 from dialogs.models import Dialog
 from tasks import access as task_access
 from tasks import queries as task_queries
+
+log = structlog.get_logger()
 
 STAFF = frozenset({"staff"})
 ADMINS = frozenset({access.ADMIN})
@@ -53,6 +56,10 @@ class _Loaded:
 def _default(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.__dict__
+    if isinstance(value, UUID):  # asyncpg's own subclass
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
     raise TypeError
 
 
@@ -63,7 +70,16 @@ def dumps(value: Any) -> bytes:
 async def build(session: AsyncSession, rows: list[Row], *, epoch: UUID) -> list[Frame]:
     """Frames of the facts, in their order."""
     loaded = await _load(session, rows)
-    return [_frame(row, loaded, epoch) for row in rows]
+    return [_whole_or_bare(row, loaded, epoch) for row in rows]
+
+
+def _whole_or_bare(row: Row, loaded: _Loaded, epoch: UUID) -> Frame:
+    """A fact whose entity cannot be written goes out without it, and stops nothing after it."""
+    try:
+        return _frame(row, loaded, epoch)
+    except (TypeError, ValueError):
+        log.exception("frames.entity_left_out", fact=row.type, id=row.position.id)
+        return _frame(row, replace(loaded, entities={}), epoch)
 
 
 _SHOWS: dict[str, tuple[str, ...]] = {
