@@ -41,10 +41,9 @@ async def begin_widget_session(
     channel_id: UUID, body: SessionIn, request: Request, database: Db
 ) -> SessionOut:
     """Begin or continue a visit."""
-    limits.take(request, "session")
     known = _visitor(request, channel_id, body.token) if body.token else None
+    limits.take(request, "session", visitor=known.id if known else None)
     visitor = schemas.introduced(known or Visitor(visitors.new_id()), body)
-    limits.take(request, "session", visitor=visitor.id)
     async with database.transaction() as session:
         chat = await visitors.access_chat(session, channel_id)
         found, more = await _page(session, chat, visitor) if known else ([], False)

@@ -51,9 +51,11 @@ class Limits:
     clock: Callable[[], float] = time.monotonic
     _buckets: OrderedDict[tuple[str, str, str], tuple[float, float]] = field(default_factory=OrderedDict)
 
-    def take(self, doing: Doing, *, visitor: str | None, address: str) -> None:
+    def take(self, doing: Doing, *, visitor: str | None, address: str | None) -> None:
         """Count one call; raises `TooMany` with the seconds to wait."""
-        waits = [self._take(("address", address, doing), self.address[doing])]
+        waits = [0.0]
+        if address is not None:
+            waits.append(self._take(("address", address, doing), self.address[doing]))
         if visitor is not None:
             waits.append(self._take(("visitor", visitor, doing), self.visitor[doing]))
         if wait := max(waits):

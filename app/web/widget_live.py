@@ -130,7 +130,7 @@ async def _sign_in(socket: WebSocket, channel_id: UUID, *, token: str | None, af
         token = first.get("token") if isinstance(first.get("token"), str) else None
         after = _number(first.get("after"))
     visitor = visitors.visitor(socket.app.state.box, channel_id, token)
-    limits.take(socket, "live", visitor=visitor.id)
+    limits.of(socket).take("live", visitor=visitor.id, address=None)
     async with _database(socket).transaction() as session:
         chat = await visitors.access_chat(session, channel_id)
     return Line(socket, chat, visitor, after)

@@ -101,10 +101,15 @@ def text(body: MessageIn) -> str:
         raise TooLarge(f"A message may have at most {MAX_TEXT} characters.", limit=MAX_TEXT)
     if "\x00" in body.text or "\x00" in body.page:
         raise Invalid("Text must not contain NUL characters.", field="text")
-    stripped = body.text.strip()
+    stripped = _storable(body.text).strip()
     if not stripped and not body.attachment_ids:
         raise Invalid("A message needs a text or a file.", field="text")
     return stripped
+
+
+def _storable(value: str) -> str:
+    """Half of a surrogate pair (an emoji cut in two) is no character."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def message_event(visitor: Visitor, body: MessageIn, uploads: Sequence[Attachment]) -> MessageEvent:
@@ -117,7 +122,7 @@ def message_event(visitor: Visitor, body: MessageIn, uploads: Sequence[Attachmen
         text=text(body),
         files=[_upload(row) for row in uploads],
         at=now(),
-        page=body.page,
+        page=_storable(body.page),
     )
 
 
