@@ -1,6 +1,7 @@
 """Messages of ours that the platform shows us: our own sends, and what staff wrote in its own interface."""
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -66,13 +67,7 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
     identity = await _recipient(session, event, raw)
     if identity is None:
         return False
-    dialog = await session.scalar(
-        select(Dialog)
-        .where(Dialog.customer_id == identity.customer_id)
-        .order_by((Dialog.status != "closed").desc(), Dialog.number.desc())
-        .limit(1)
-        .with_for_update()
-    )
+    dialog = await _dialog(session, identity.customer_id)
     if dialog is None:
         return False
     message = Message(
@@ -92,11 +87,7 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
     )
     session.add(message)
     await session.flush()
-    dialog.waiting_since = None
-    dialog.first_response_at = dialog.first_response_at or func.now()
-    dialog.last_message_id, dialog.last_direction, dialog.last_author_id = message.id, "out", None
-    dialog.last_message_at = func.now()
-    dialog.preview = " ".join(message.text.split())[:PREVIEW]
+    _answered(dialog, message)
     await session.flush()
     await session.refresh(message)
     await facts.record(
@@ -110,6 +101,26 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
         data={"direction": "out", "seq": message.seq},
     )
     return True
+
+
+async def _dialog(session: AsyncSession, customer_id: UUID) -> Dialog | None:
+    """The customer's open dialog, or his newest one."""
+    found: Dialog | None = await session.scalar(
+        select(Dialog)
+        .where(Dialog.customer_id == customer_id)
+        .order_by((Dialog.status != "closed").desc(), Dialog.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    return found
+
+
+def _answered(dialog: Dialog, message: Message) -> None:
+    dialog.waiting_since = None
+    dialog.first_response_at = dialog.first_response_at or func.now()
+    dialog.last_message_id, dialog.last_direction, dialog.last_author_id = message.id, "out", None
+    dialog.last_message_at = func.now()
+    dialog.preview = " ".join(message.text.split())[:PREVIEW]
 
 
 async def _recipient(session: AsyncSession, event: Echo, raw: "Raw") -> Identity | None:

@@ -79,25 +79,7 @@ async def attach(
 ) -> Identity:
     """The identity, belonging to the customer; one that belonged to another brings its history along."""
     scope = sender.scope or str(channel_id)
-    await session.execute(
-        insert(Identity)
-        .values(
-            customer_id=customer_id,
-            scope=scope,
-            external_id=clean(sender.external_id),
-            kind=kind,
-            name=clean(sender.name)[:300],
-            username=clean(sender.username)[:300],
-        )
-        .on_conflict_do_nothing()
-    )
-    identity = (
-        await session.scalars(
-            select(Identity)
-            .where(Identity.scope == scope, Identity.external_id == clean(sender.external_id))
-            .with_for_update()
-        )
-    ).one()
+    identity = await _identity(session, customer_id, scope=scope, sender=sender, kind=kind)
     before = identity.customer_id
     if before != customer_id:
         await joining.move(session, identity, to=customer_id)
@@ -110,3 +92,23 @@ async def attach(
         data={"identity_id": str(identity.id), "from_customer_id": str(before)},
     )
     return identity
+
+
+async def _identity(
+    session: AsyncSession, customer_id: UUID, *, scope: str, sender: Sender, kind: str
+) -> Identity:
+    """The identity, locked; made for the customer when nobody has it."""
+    await session.execute(
+        insert(Identity)
+        .values(
+            customer_id=customer_id,
+            scope=scope,
+            external_id=clean(sender.external_id),
+            kind=kind,
+            name=clean(sender.name)[:300],
+            username=clean(sender.username)[:300],
+        )
+        .on_conflict_do_nothing()
+    )
+    query = select(Identity).where(Identity.scope == scope, Identity.external_id == clean(sender.external_id))
+    return (await session.scalars(query.with_for_update())).one()

@@ -108,7 +108,8 @@ async def bring_back(session: AsyncSession, ids: Collection[UUID], *, actor: Act
     newest: dict[UUID, Dialog] = {}
     for dialog in sorted(locked.values(), key=lambda dialog: (dialog.status != "closed", dialog.number)):
         newest[dialog.customer_id] = dialog
-    back = [await _opened(session, dialog, actor=actor) for dialog in newest.values()]
+    # By customer: reopening may wait for another transaction, and two must not wait for each other.
+    back = [await _opened(session, newest[id], actor=actor) for id in sorted(newest)]
     for dialog in back:
         dialog.waiting_since = dialog.waiting_since or clock.now()
         dialog.last_message_at = clock.now()
