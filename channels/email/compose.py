@@ -18,6 +18,8 @@ from channels.email.parse import LOOP_HEADER, Mailbox
 _ANSWER = re.compile(r"^\s*(?:re|ответ|отв|aw|sv)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s<>\"']{1,2000}")
 _LINE_BREAKS = re.compile(r"[\r\n\x00-\x1f\x7f]+")
+_LOCAL = re.compile(r"[^\x00-\x20\x7f@<>()\[\],;:\\\"]{1,64}")
+_DOMAIN = re.compile(r"[a-z0-9.-]{1,253}|\[[0-9a-f.:]{2,60}\]", re.IGNORECASE)
 MAX_REFERENCES = 30
 # Bodies in seven bits: not every server on the way takes eight.
 _PLAIN, _UTF8 = SMTP.clone(cte_type="7bit"), SMTPUTF8.clone(cte_type="7bit")
@@ -89,10 +91,10 @@ def _recipients(message: OutgoingMessage, box: Mailbox) -> tuple[str, list[str]]
 
 
 def _address(email: str, name: str = "") -> Address:
-    try:
-        return Address(display_name=_one_line(name), addr_spec=email)
-    except (ValueError, IndexError) as error:
-        raise Rejected("The e-mail address is not valid.", code="no_address") from error
+    local, _, domain = email.rpartition("@")
+    if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        raise Rejected("The e-mail address is not valid.", code="no_address", unreachable=True)
+    return Address(display_name=_one_line(name), username=local, domain=domain)
 
 
 def _display_name(message: OutgoingMessage, box: Mailbox) -> str:

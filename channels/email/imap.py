@@ -11,12 +11,14 @@ import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from channels.base import Batch, RawEvent, RetryLater, Unauthorized
 from channels.email import headers, parse
+from channels.email.charsets import decode
 from channels.email.settings import EmailSettings
 
 CONNECT_SECONDS = 15
@@ -253,9 +255,18 @@ def _outline(structure: Any, prefix: str = "") -> tuple[str, list[dict[str, Any]
 def _part_name(part: Any) -> str:
     parameters = [item for group in (part[2], _nested(part[-3:])) for item in (group or ())]
     pairs = dict(zip(parameters[::2], parameters[1::2], strict=False))
-    named = {bytes(key).lower(): value for key, value in pairs.items() if isinstance(key, bytes)}
-    value = named.get(b"filename") or named.get(b"name") or b""
-    return headers.decoded(bytes(value).decode("utf-8", "surrogateescape"))
+    named = {
+        bytes(key).lower(): bytes(value) for key, value in sorted(pairs.items()) if isinstance(key, bytes)
+    }
+    for wanted in (b"filename", b"name"):
+        if wanted in named:
+            return headers.decoded(named[wanted].decode("utf-8", "surrogateescape"))
+        # RFC 2231: `filename*=utf-8''%D1…`, perhaps in pieces `filename*0*=`.
+        pieces = b"".join(value for key, value in named.items() if key.startswith(wanted + b"*"))
+        if pieces:
+            charset, _, content = pieces.partition(b"'")
+            return decode(unquote_to_bytes(content.partition(b"'")[2]), charset.decode("ascii", "replace"))
+    return ""
 
 
 def _nested(fields: Any) -> tuple[Any, ...]:

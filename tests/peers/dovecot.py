@@ -1,6 +1,7 @@
 """A real Dovecot: IMAP and LMTP on ports of its own, all state in a temporary folder.
 
-`serving()` starts one; users are made by `add_user`. It dies with the process that started it.
+`serving()` starts one; every address has a mailbox, all with one password. It dies with the process that
+started it.
 """
 
 import ctypes
@@ -22,7 +23,7 @@ from imapclient import IMAPClient
 
 from tests.helpers import eventually_sync, require
 
-PASSWORD = "correct horse"
+PASSWORD = "correct-horse"
 DOMAIN = "example.test"
 
 _CONFIG = """
@@ -54,12 +55,12 @@ namespace inbox {{
   separator = /
 }}
 passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {folder}/users
+  driver = static
+  args = password={password}
 }}
 userdb {{
   driver = static
-  args = uid={mail_user} gid={mail_group} home={folder}/mail/%u
+  args = allow_all_users=yes uid={mail_user} gid={mail_group} home={folder}/mail/%u
 }}
 service imap-login {{
   chroot =
@@ -78,6 +79,9 @@ service lmtp {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -109,11 +113,15 @@ class Dovecot:
         users = _users()
         if os.getuid() == 0:
             shutil.chown(self.folder / "mail", users["mail_user"], users["mail_group"])
-        (self.folder / "users").touch()
         config = self.folder / "dovecot.conf"
         config.write_text(
             _CONFIG.format(
-                folder=self.folder, imap=self.imap_port, lmtp=self.lmtp_port, domain=DOMAIN, **users
+                folder=self.folder,
+                imap=self.imap_port,
+                lmtp=self.lmtp_port,
+                domain=DOMAIN,
+                password=PASSWORD,
+                **users,
             )
         )
         self._process = subprocess.Popen(
@@ -140,16 +148,15 @@ class Dovecot:
         return (self.folder / "dovecot.log").read_text(errors="replace")
 
     def add_user(self, name: str = "") -> str:
-        """Address of a new mailbox; the password is `PASSWORD`."""
-        address = f"{name or f'box{os.getpid()}n{next(self._numbers)}'}@{DOMAIN}"
-        with (self.folder / "users").open("a") as users:
-            users.write(f"{address}:{{PLAIN}}{PASSWORD}\n")
-        return address
+        """Address of a mailbox that nobody else uses; the password is `PASSWORD`."""
+        return f"{name or f'box{os.getpid()}n{next(self._numbers)}'}@{DOMAIN}"
 
     def deliver(self, content: bytes, *recipients: str, sender: str = "someone@elsewhere.test") -> None:
         """Put a mail into mailboxes, as a mail server does."""
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
-            lmtp.sendmail(sender, list(recipients), content)
+            # One by one: LMTP answers once for each recipient, smtplib reads one answer.
+            for recipient in recipients:
+                lmtp.sendmail(sender, [recipient], content)
 
     @contextmanager
     def client(self, address: str) -> Iterator[IMAPClient]:

@@ -102,10 +102,11 @@ class SmtpPeer:
 
     def _pass_on(self, mail: Taken) -> None:
         assert self.lmtp
+        options = ["SMTPUTF8"] if "SMTPUTF8" in mail.options else []
         with smtplib.LMTP(*self.lmtp) as lmtp:
-            lmtp.sendmail(
-                mail.sender, mail.recipients, mail.content, ["SMTPUTF8"] if "SMTPUTF8" in mail.options else []
-            )
+            # One by one: LMTP answers once for each recipient, smtplib reads one answer.
+            for recipient in mail.recipients:
+                lmtp.sendmail(mail.sender, [recipient], mail.content, options)
 
 
 class _Controller(Controller):
