@@ -25,6 +25,7 @@ from app.programs import listen
 _TICK = 0.2
 _PATIENCE = 8.0  # more than the web server's own 5 s for requests in flight
 _STEADY = 30.0  # a child that lived this long starts anew with a short pause
+_WRONG_SETTING = 2  # exit code of what trying again does not mend
 _GIVE_UP = 5  # starts that never got ready
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,8 @@ class Child:
                 return
             self.process = None
             self.failures = 0 if now - self.started > _STEADY else self.failures + 1
+            if code == _WRONG_SETTING:
+                self.failures = max(self.failures, _GIVE_UP)
             self.due = now + min(30.0, 0.25 * 2**self.failures)
             log.error("child ended", child=self.name, code=code, again_in=round(self.due - now, 2))
         if now >= self.due:
