@@ -1,12 +1,41 @@
-"""Text as platforms count it: cleaned for storage, split at UTF-16 lengths."""
+"""Text as platforms bring and count it: JSON cleaned for storage, texts split at UTF-16 lengths."""
 
+import json
 import re
+from typing import Any
 
 
 def clean(text: str) -> str:
     """Without NUL (PostgreSQL refuses it) and with lone surrogates replaced (UTF-8 refuses them)."""
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return joined.replace("\x00", "")
+
+
+def load_json(payload: bytes) -> Any:
+    """JSON from outside, all of its strings cleaned; raises `ValueError` for what no column could hold."""
+    try:
+        return _cleaned(json.loads(payload, parse_constant=_refuse, parse_int=_int))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _int(digits: str) -> int:
+    number = int(digits) if len(digits) < 20 else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a number is too large")
+    return number
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name): _cleaned(inner) for name, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def units(text: str) -> int:

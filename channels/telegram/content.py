@@ -5,7 +5,6 @@ from typing import Any
 from aiogram.types import Message, Sticker
 
 from channels.base import File, Kind
-from channels.text import clean
 
 UNSUPPORTED = frozenset({
     "unknown", "poll", "story", "checklist", "game", "invoice", "paid_media", "giveaway", "giveaway_winners",
@@ -40,15 +39,15 @@ SERVICE = frozenset({
 def text_of(message: Message) -> str:
     """What the person wrote, or a contact or a place in words."""
     if message.text is not None or message.caption is not None:
-        return clean(message.text or message.caption or "")
+        return message.text or message.caption or ""
     if contact := message.contact:
         name = " ".join(part for part in (contact.first_name, contact.last_name) if part)
-        return clean(f"{name}\n{contact.phone_number}")
+        return f"{name}\n{contact.phone_number}"
     if venue := message.venue:
-        return clean(f"{venue.title}\n{venue.address}")
+        return f"{venue.title}\n{venue.address}"
     if place := message.location:
         return f"{place.latitude}, {place.longitude}"
-    return clean(_rest(message))
+    return _rest(message)
 
 
 def _rest(message: Message) -> str:
@@ -68,9 +67,9 @@ def meta_of(message: Message) -> dict[str, Any]:
         "album": message.media_group_id,
         "topic": message.message_thread_id if message.is_topic_message else None,
         "business_connection": message.business_connection_id,
-        "group": clean(message.chat.title or "") if message.chat.type != "private" else None,
-        "quote": clean(message.quote.text) if message.quote else None,
-        "forwarded": clean(_origin(origin)) if origin else None,
+        "group": message.chat.title or "" if message.chat.type != "private" else None,
+        "quote": message.quote.text if message.quote else None,
+        "forwarded": _origin(origin) if origin else None,
         "animation": True if message.animation else None,
         "emoji": message.sticker.emoji if message.sticker else None,
         "location": _location(message),
@@ -118,8 +117,8 @@ def _file(kind: Kind, media: Any, *, mime: str) -> File:
     return File(
         kind=kind,
         ref={"file_id": media.file_id, "unique_id": media.file_unique_id, "size": size},
-        name=clean(getattr(media, "file_name", None) or ""),
-        mime=clean(getattr(media, "mime_type", None) or mime),
+        name=getattr(media, "file_name", None) or "",
+        mime=getattr(media, "mime_type", None) or mime,
         size=size,
         width=getattr(media, "width", side),
         height=getattr(media, "height", side),

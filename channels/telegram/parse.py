@@ -1,14 +1,14 @@
 """Telegram updates → events of the contract. Pure; knows no network and no account."""
 
-import json
 from datetime import UTC, datetime
+from enum import Enum
 
 from aiogram.types import ChatMemberUpdated, Message, Update, User
 from pydantic import ValidationError
 
 from channels.base import BadEvent, Edited, Event, Ignored, InboundMessage, Reachability, Sender
 from channels.telegram.content import SERVICE, UNSUPPORTED, files_of, meta_of, text_of
-from channels.text import clean
+from channels.text import load_json
 
 _LEFT = frozenset({"left", "kicked"})
 
@@ -16,10 +16,10 @@ _LEFT = frozenset({"left", "kicked"})
 def parse(payload: bytes) -> list[Event]:
     """Events of one update; raises `BadEvent` when it is no update of a known form."""
     try:
-        update = Update.model_validate(json.loads(payload))
+        update = Update.model_validate(load_json(payload))
     except ValidationError as error:
         raise BadEvent(_where(error)) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise BadEvent("not JSON") from None
     try:
         return [_event(update)]
@@ -47,6 +47,11 @@ def _kinds(update: Update) -> str:
     return ", ".join(sorted(update.model_fields_set | set(update.model_extra or {}) - {"update_id"}))
 
 
+def _word(value: str | Enum) -> str:
+    """The Bot API's word: `str()` of aiogram's enumerations is the name of the Python constant."""
+    return str(value.value) if isinstance(value, Enum) else value
+
+
 def chat_of(message: Message) -> str:
     """Chat id; for a business account's chat also the connection, without which nobody can answer."""
     connection = message.business_connection_id
@@ -54,7 +59,7 @@ def chat_of(message: Message) -> str:
 
 
 def _message(message: Message) -> Event:
-    content = str(message.content_type)
+    content = _word(message.content_type)
     if content in SERVICE:
         return Ignored(f"service message: {content}")
     if message.business_connection_id and message.from_user and message.from_user.id != message.chat.id:
@@ -76,7 +81,7 @@ def _message(message: Message) -> Event:
 
 
 def _edited(message: Message) -> Event:
-    if str(message.content_type) in SERVICE:
+    if _word(message.content_type) in SERVICE:
         return Ignored("service message changed")
     changed = message.edit_date
     return Edited(
@@ -100,9 +105,7 @@ def _author(message: Message) -> Sender:
     if message.sender_chat or not message.from_user:
         chat = message.sender_chat or message.chat
         name = chat.title or chat.full_name or ""
-        return Sender(
-            scope="telegram", external_id=str(chat.id), name=clean(name), username=chat.username or ""
-        )
+        return Sender(scope="telegram", external_id=str(chat.id), name=name, username=chat.username or "")
     return person(message.from_user, phone=_own_phone(message))
 
 
@@ -110,9 +113,9 @@ def person(user: User, *, phone: str = "") -> Sender:
     return Sender(
         scope="telegram",
         external_id=str(user.id),
-        name=clean(user.full_name),
-        username=clean(user.username or ""),
-        locale=clean(user.language_code or ""),
+        name=user.full_name,
+        username=user.username or "",
+        locale=user.language_code or "",
         phone=phone,
     )
 
@@ -122,10 +125,10 @@ def _own_phone(message: Message) -> str:
     contact, user = message.contact, message.from_user
     if not contact or not user or contact.user_id != user.id:
         return ""
-    return "+" + clean(contact.phone_number).lstrip("+")
+    return "+" + contact.phone_number.lstrip("+")
 
 
 def _membership(change: ChatMemberUpdated) -> Event:
     if change.chat.type != "private":
         return Ignored("the bot's place in a group changed")
-    return Reachability(person(change.from_user), reachable=str(change.new_chat_member.status) not in _LEFT)
+    return Reachability(person(change.from_user), reachable=_word(change.new_chat_member.status) not in _LEFT)

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from channels.base import File, Kind
-from channels.text import clean
 
 
 class Message(BaseModel):
@@ -59,7 +58,7 @@ def content_of(message: Message) -> Content:
     if place := _place(message.geo):
         content.meta["location"] = place
         lines.append(f"{place['latitude']}, {place['longitude']}")
-    content.text = clean("\n".join(line for line in lines if line))
+    content.text = "\n".join(line for line in lines if line)
     return content
 
 
@@ -73,7 +72,7 @@ def _add(content: Content, attachment: dict[str, Any]) -> str:
         return ""
     if link := _link(kind, body):
         return link
-    content.unsupported = content.unsupported or clean(kind)
+    content.unsupported = content.unsupported or kind
     return ""
 
 
@@ -124,7 +123,7 @@ def _remote(
 
 
 def _document_name(body: dict[str, Any]) -> str:
-    title, extension = clean(str(body.get("title") or "file")), clean(str(body.get("ext") or ""))
+    title, extension = str(body.get("title") or "file"), str(body.get("ext") or "")
     has_it = not extension or title.lower().endswith("." + extension.lower())
     return title if has_it else f"{title}.{extension}"
 

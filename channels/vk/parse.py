@@ -19,7 +19,7 @@ from channels.base import (
     Sender,
     Typing,
 )
-from channels.text import clean
+from channels.text import load_json
 from channels.vk.content import Content, Message, content_of, when
 
 
@@ -53,13 +53,13 @@ class _TypingState(BaseModel):
 def parse(payload: bytes) -> list[Event]:
     """Events of one update; raises `BadEvent` when it is no event of a known form."""
     try:
-        event = _Envelope.model_validate(json.loads(payload))
+        event = _Envelope.model_validate(load_json(payload))
         handler = _HANDLERS.get(event.type)
         return handler(event.object) if handler else [Ignored(f"event of a kind we do not use: {event.type}")]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise BadEvent(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise BadEvent("not JSON") from None
     except Exception as error:  # whatever it is, the event must be quarantined and the next one understood
         raise BadEvent(f"cannot be understood ({type(error).__name__})") from error
@@ -90,7 +90,7 @@ def _new(body: dict[str, Any]) -> list[Event]:
             files=content.files,
             reply_to=str(quoted.conversation_message_id or "") if quoted else "",
             occurred_at=when(message.date),
-            link_token=clean(message.ref),
+            link_token=message.ref,
             unsupported=content.unsupported,
             meta=content.meta,
         )
@@ -121,7 +121,7 @@ def _key(message: Message) -> str:
     except ValueError:
         sent_along = None
     if isinstance(sent_along, dict) and isinstance(sent_along.get("otklik"), str):
-        return clean(sent_along["otklik"])
+        return str(sent_along["otklik"])
     return str(message.random_id) if message.random_id > 0 else ""
 
 
@@ -140,7 +140,7 @@ def _allowed(body: dict[str, Any]) -> list[Event]:
     sender = person(given.user_id)
     events: list[Event] = [Reachability(sender, reachable=True)]
     if given.key:
-        events.append(Linked(sender, chat=str(given.user_id), token=clean(given.key)))
+        events.append(Linked(sender, chat=str(given.user_id), token=given.key))
     return events
 
 

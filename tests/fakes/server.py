@@ -48,6 +48,7 @@ class FakeServer:
         self.background: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._released = asyncio.Event()
+        self._site: web.TCPSite
 
     @property
     def url(self) -> str:
@@ -63,10 +64,25 @@ class FakeServer:
         app.router.add_get("/control/sent", self._sent)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        await self.listen()
         return self
+
+    async def listen(self) -> None:
+        """Accept connections; again after `go_down`, at the same address."""
+        assert self._runner
+        if self._runner.sites:
+            return
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await self._site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def go_down(self) -> None:
+        """Refuse connections and break those there are, until `listen`."""
+        assert self._runner
+        await self._site.stop()
+        for handler in list(self._runner.server.connections if self._runner.server else ()):
+            if handler.transport is not None:
+                handler.transport.abort()
 
     async def __aexit__(self, *_: object) -> None:
         self._released.set()
