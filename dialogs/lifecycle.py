@@ -12,7 +12,7 @@ from app.agents.viewer import Viewer
 from app.core import clock, facts
 from app.core.errors import Invalid, NotFound
 from channels.models import Channel
-from dialogs import access, messages
+from dialogs import access, messages, work
 from dialogs.messages import CustomerHasDialog
 from dialogs.models import Dialog, Identity
 from dialogs.schemas import DialogStart
@@ -51,6 +51,10 @@ async def assign(
     data = {key: str(value) if value else None for key, value in after.items()}
     data |= {f"from_{key}": str(value) if value else None for key, value in before.items()}
     await _told(session, viewer, dialog, "dialog.assigned", data)
+    lost = access.audience(
+        assignee_id=before["assignee_id"], team_id=before["team_id"], channel_id=dialog.channel_id
+    )
+    await work.record_sight(session, dialog_id, actor=viewer.actor, lost=lost)
 
 
 async def _exists(session: AsyncSession, model: type[Agent | Team], id: UUID | None, field: str) -> None:

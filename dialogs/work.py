@@ -149,15 +149,44 @@ async def _reopen(session: AsyncSession, dialog: Dialog, *, actor: Actor) -> Dia
 
 
 async def record_change(
-    session: AsyncSession, dialog: Dialog, *, actor: Actor, change: Change | None = None
+    session: AsyncSession, dialog: Dialog, *, actor: Actor, change: Change, cause_id: UUID
 ) -> None:
-    """The fact that a dialog looks different, or is seen by others, than before."""
-    data: dict[str, Any] = {}
-    if change and change.lost_agents:
-        data["from_guest_ids"] = sorted(str(guest) for guest in change.lost_agents)
-    if change and change.lost_teams:
-        data["from_guest_team_ids"] = sorted(str(guest) for guest in change.lost_teams)
-    await _tell(session, dialog, "dialog.changed", actor=actor, data=data)
+    """The fact that a dialog looks different, or is seen by others, than before because of `cause_id`."""
+    keys = {f"agent:{id}" for id in change.lost_agents} | {f"team:{id}" for id in change.lost_teams}
+    await _tell(session, dialog, "dialog.changed", actor=actor, data=former(keys))
+    if change.touched:
+        await record_sight(session, dialog.id, actor=actor, lost=keys, but=cause_id)
+
+
+async def record_sight(
+    session: AsyncSession,
+    dialog_id: UUID,
+    *,
+    actor: Actor,
+    lost: Iterable[str] = (),
+    but: UUID | None = None,
+) -> None:
+    """The fact, for all work linked to a dialog, that others see it now because others see the dialog.
+
+    To be called when the dialog's audience has changed; `lost`: keys that see it no more.
+    """
+    causes = await session.scalars(
+        select(DialogGuest.cause_id).where(DialogGuest.dialog_id == dialog_id).distinct()
+    )
+    for cause in sorted(set(causes) - {but}):
+        await facts.record(session, "task.audience", actor=actor, task_id=cause, data=former(lost))
+
+
+def former(keys: Iterable[str]) -> dict[str, Any]:
+    """The `from_…` values of a fact: who has seen it until now, by the keys of `dialogs.access`."""
+    found: dict[str, Any] = {}
+    for key in sorted(keys):
+        noun, _, id = key.partition(":")
+        if noun == "channel":
+            found["from_channel_id"] = id
+        elif noun in ("agent", "team"):
+            found.setdefault("from_guest_ids" if noun == "agent" else "from_guest_team_ids", []).append(id)
+    return found
 
 
 async def _tell(

@@ -16,7 +16,7 @@ from app.agents.viewer import Viewer
 from app.core import facts
 from app.core.facts import Actor
 from dialogs import work
-from dialogs.access import access_dialog, access_message
+from dialogs.access import access_dialog, access_message, audiences
 from dialogs.models import Dialog, Message
 from tasks.access import access_task
 from tasks.models import UNFINISHED_STATUSES, Task, TaskDialog, TaskMessage
@@ -55,7 +55,7 @@ async def settle(
         )
         moved = work.set_load(dialog, loads.get(id, work.Load()))
         if moved or change.touched or id in touched:
-            await work.record_change(session, dialog, actor=actor, change=change)
+            await work.record_change(session, dialog, actor=actor, change=change, cause_id=task.id)
     await session.flush()
     return [dialog for id, dialog in dialogs.items() if id in linked]
 
@@ -109,6 +109,7 @@ async def unlink_dialog(session: AsyncSession, viewer: Viewer, task_id: UUID, di
     """Unlink a dialog and its messages; nothing happens when it is not linked."""
     task = await access_task(session, viewer, task_id, lock=True)
     await access_dialog(session, viewer, dialog_id)
+    seen = (await audiences(session, [dialog_id]))[dialog_id]
     dialogs = await session.scalars(
         delete(TaskDialog)
         .where(TaskDialog.task_id == task_id, TaskDialog.dialog_id == dialog_id)
@@ -122,7 +123,7 @@ async def unlink_dialog(session: AsyncSession, viewer: Viewer, task_id: UUID, di
         .execution_options(synchronize_session=False)
     )
     gone = {"dialog_id": list(dialogs), "message_id": list(messages)}
-    await _tell(session, task, gone, type="task.unlinked", actor=viewer.actor)
+    await _tell(session, task, gone, type="task.unlinked", actor=viewer.actor, seen=seen)
 
 
 async def unlink_message(session: AsyncSession, viewer: Viewer, task_id: UUID, message_id: UUID) -> None:
@@ -138,11 +139,18 @@ async def unlink_message(session: AsyncSession, viewer: Viewer, task_id: UUID, m
 
 
 async def _tell(
-    session: AsyncSession, task: Task, targets: dict[str, list[UUID]], *, type: str, actor: Actor
+    session: AsyncSession,
+    task: Task,
+    targets: dict[str, list[UUID]],
+    *,
+    type: str,
+    actor: Actor,
+    seen: frozenset[str] = frozenset(),
 ) -> None:
+    """Record the links, new or gone; `seen`: keys of those who saw the task by a link that is gone."""
     for name, ids in targets.items():
         for id in ids:
-            data: dict[str, Any] = {name: str(id)}
+            data: dict[str, Any] = {name: str(id), **work.former(seen)}
             await facts.record(session, type, actor=actor, task_id=task.id, data=data)
     if dialogs := targets.get("dialog_id"):
         await settle(session, task, actor=actor, former=dialogs)

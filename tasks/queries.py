@@ -179,7 +179,7 @@ async def history(
     rows = (
         await session.execute(
             select(Fact.id, xid, Fact.type, Fact.at, Fact.actor_kind, Fact.actor_id, Fact.data)
-            .where(Fact.task_id == task_id, Fact.id > after)
+            .where(Fact.task_id == task_id, Fact.id > after, Fact.type != "task.audience")
             .order_by(Fact.id)
             .limit(limit + 1)
         )
@@ -192,7 +192,7 @@ async def history(
             at=row[3],
             actor={"kind": row[4], "id": row[5]},
             task_id=task_id,
-            data=row[6],
+            data={key: value for key, value in row[6].items() if not key.startswith("from_guest")},
         )
         for row in rows[:limit]
     ]

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.core.errors import NotFound
 from dialogs import access as dialog_access
+from dialogs import lifecycle
 from dialogs.models import Dialog
 from tasks import access, links, queries, tasks
 from tasks.models import Task
@@ -146,6 +147,33 @@ async def test_everyone_who_is_told_a_name_may_see_a_dialog_of_that_customer(off
         names = {ref.customer_name for ref in task.dialogs} - {None}
         if names:
             assert seen <= await who_sees_dialog(office, task.dialogs[0].id)
+
+
+async def test_the_log_says_whose_sight_a_task_leaves_and_enters(office: Office) -> None:
+    """A dialog changes hands: its tasks are told of anew, with those who lose them."""
+    sergey, boris, root = office.agents["sergey"], office.agents["boris"], await office.viewer("root")
+    dialog = await office.dialog(assignee_id=sergey)
+    task = await office.task("root", dialog_ids=[dialog])
+    assert "sergey" in await who_sees(office, task.id)
+    async with office.db.transaction() as session:
+        await lifecycle.assign(session, root, dialog, {"assignee_id": boris})
+    assert await who_sees(office, task.id) == {"boris", "root"}
+    (fact,) = await office.facts("task.audience")
+    assert (fact.task_id, fact.data) == (task.id, {"from_guest_ids": [str(sergey)]})
+
+    second = await office.task("root", dialog_ids=[dialog], owner_id=office.agents["max"])
+    assert await who_sees(office, task.id) == {"boris", "max", "root"}
+    async with office.db.transaction() as session:
+        await tasks.change(session, root, second.id, TaskChange(owner_id=root.agent_id))
+    assert await who_sees(office, task.id) == {"boris", "root"}
+    entered, left = (await office.facts("task.audience"))[1:]
+    assert (entered.task_id, entered.data) == (task.id, {})
+    assert (left.task_id, left.data) == (task.id, {"from_guest_ids": [str(office.agents["max"])]})
+
+    async with office.db.transaction() as session:
+        await links.unlink_dialog(session, root, task.id, dialog)
+    (unlinked,) = await office.facts("task.unlinked")
+    assert unlinked.data["from_guest_ids"] == sorted([str(boris), str(root.agent_id)])
 
 
 # --- links ----------------------------------------------------------------------------------
