@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.text import JsonObject, ShortText
+from app.core.text import JsonObject, Name
 from channels.base import Capabilities
 
 Kind = Literal["telegram", "vk", "email", "webchat", "api"]
@@ -58,7 +58,7 @@ class ChannelNew(BaseModel, extra="forbid"):
     )
 
     kind: Kind
-    name: Annotated[ShortText, Field(min_length=1)]
+    name: Name
     settings: JsonObject = Field(default_factory=dict, repr=False)
     team_ids: Ids | None = None
     """Teams that serve it; left out: the only team, when there is but one."""
@@ -67,7 +67,7 @@ class ChannelNew(BaseModel, extra="forbid"):
 class ChannelChange(BaseModel, extra="forbid"):
     """What is left out stays; settings that are left out, and secrets that are empty, stay as well."""
 
-    name: Annotated[ShortText, Field(min_length=1)] | None = None
+    name: Name | None = None
     settings: JsonObject | None = Field(None, repr=False)
     team_ids: Ids | None = None
 

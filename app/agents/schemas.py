@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.agents.passwords import MAX_LENGTH, MIN_LENGTH
-from app.core.text import ShortText
+from app.core.text import Name, ShortText
 
 Role = Literal["agent", "lead", "admin"]
 Locale = Literal["ru", "en"]
@@ -34,7 +34,6 @@ def _address(value: str) -> str:
     return value.lower()
 
 
-Name = Annotated[ShortText, Field(min_length=1)]
 TimeZone = Annotated[ShortText, AfterValidator(_known_zone)]
 Email = Annotated[ShortText, AfterValidator(_address)]
 Password = Annotated[str, StringConstraints(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]

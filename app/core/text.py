@@ -15,6 +15,12 @@ ShortText = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(_without_nul)
 ]
 """A name, a title, an address: one line."""
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
+    AfterValidator(_without_nul),
+]
+"""One line that must not be empty."""
 LongText = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_without_nul)]
 """A message, a description."""
 

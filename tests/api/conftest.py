@@ -8,6 +8,7 @@
 that the support team serves. anna and lead are in support, boris is in sales, the admin is in no team.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +34,7 @@ from app.core.secrets import Box, new_key
 from app.main import create_app
 from channels import accounts
 from channels.models import Channel
+from tests.helpers import eventually
 
 ADDRESS = "http://desk.test"
 PREFIX = "/api/v1"
@@ -99,6 +102,22 @@ def database(app: FastAPI) -> Database:
 @pytest.fixture
 def box(app: FastAPI) -> Box:
     return app.state.box  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def serve(app: Any) -> AsyncIterator[str]:
+    """Any ASGI application behind a real server on a free port of the loopback; yields its address."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    listener = config.bind_socket()
+    running = asyncio.create_task(server._serve([listener]))
+    await eventually(lambda: server.started or running.done())
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
 
 
 def make_client(app: FastAPI, **headers: str) -> Client:
