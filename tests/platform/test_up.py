@@ -121,15 +121,12 @@ def desk(start: Callable[[], Desk]) -> Desk:
     return start()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_start_shows_a_login_and_a_signal_stops_everything(
-    desk: Desk, start: Callable[[], Desk], number: signal.Signals
-) -> None:
+def test_first_start_shows_a_login_and_ctrl_c_stops_everything(desk: Desk, start: Callable[[], Desk]) -> None:
     address = desk.ready()
     assert re.search(r"First login: \S+ +password: \S+", desk.output)
     assert alive(address)
     family = desk.family()
-    assert desk.end(number) == 0
+    assert desk.end(signal.SIGINT) == 0
     assert all_gone(family)
     again = start()
     again.ready()
@@ -151,24 +148,23 @@ def test_killed_supervisor_takes_all_with_it_and_the_next_start_works(
     assert next_one.end() == 0
 
 
-@pytest.mark.parametrize("word", ["serve", "work", "-D"])
-def test_killed_child_is_started_again(desk: Desk, word: str) -> None:
+def test_killed_children_are_started_again(desk: Desk) -> None:
     address = desk.ready()
-    victim = desk.child(word)
-    victim.kill()
-    eventually_sync(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE)
-
-    def replaced() -> bool:
-        try:
-            return desk.child(word).pid != victim.pid
-        except (StopIteration, psutil.Error):
-            return False
-
-    eventually_sync(replaced, 20)
-    eventually_sync(lambda: alive(address), 20)
+    for word in ("serve", "work", "-D"):
+        victim = desk.child(word)
+        victim.kill()
+        eventually_sync(lambda: replaced(desk, word, victim), 30)  # noqa: B023 - called at once
+    eventually_sync(lambda: alive(address), 30)
     family = desk.family()
-    assert desk.end() == 0
+    assert desk.end(signal.SIGTERM) == 0
     assert all_gone(family)
+
+
+def replaced(desk: Desk, word: str, victim: psutil.Process) -> bool:
+    try:
+        return desk.child(word).pid != victim.pid
+    except (StopIteration, psutil.Error):
+        return False
 
 
 def test_taken_port_is_one_sentence(data_dir: Path) -> None:
