@@ -1,7 +1,7 @@
 """The live feed: one reader of the log per process, one serialisation per fact, many sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -28,6 +28,7 @@ _LOOK_SECONDS = 0.04
 _PAGE = 500
 _MOST_MISSED = 20_000
 _OPEN = b'{"facts":['
+_NOBODY = UUID(int=0)
 
 
 class Console(Connection):
@@ -52,12 +53,24 @@ class Feed:
         self.position = Position(0, 0)
         self.epoch = UUID(int=0)
         self._woken = asyncio.Event()
+        self._followers: dict[UUID, set[Callable[[], None]]] = {}
 
     async def open(self) -> None:
         async with self.database.transaction() as session:
             self.epoch = await facts.epoch(session)
         self.position = await facts.head(self.database.raw)
         self.database.bell.on_ring(self.wake)
+
+    def follow(self, customer_id: UUID, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` whenever something happened to the customer; returns what ends that."""
+        self._followers.setdefault(customer_id, set()).add(listener)
+
+        def end() -> None:
+            self._followers.get(customer_id, set()).discard(listener)
+            if not self._followers.get(customer_id):
+                self._followers.pop(customer_id, None)
+
+        return end
 
     def wake(self) -> None:
         """There may be something new."""
@@ -108,6 +121,8 @@ class Feed:
             gone = message(frame.hidden, cursor)
             for connection in self.hub.holders(frame.was) - seeing:
                 connection.push_fact(frame.position, gone)
+        for listener in list(self._followers.get(frame.ids.get("customer_id", _NOBODY), ())):
+            listener()
 
     async def _recheck(self, frame: Frame) -> None:
         """People, teams or channels changed: who sees other things than before takes the state anew."""

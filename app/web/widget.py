@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI, Header, Query, Request, WebSocket
+from fastapi import APIRouter, Header, Query, Request, WebSocket
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from app.web import widget_schemas as schemas
 from app.web import widget_visitors as visitors
 from app.web.widget_cors import PREFLIGHT, OpenRoute
 from app.web.widget_history import PublicFile, PublicMessage
+from app.web.widget_hub import hub
 from app.web.widget_schemas import MessageIn, MessagesOut, SessionIn, SessionOut
 from app.web.widget_visitors import HEADER, Chat, Visitor
 from channels.webchat.parse import MessageEvent
@@ -30,10 +31,7 @@ InHeader = Annotated[str | None, Header(alias=HEADER, description="The visitor's
 InQuery = Annotated[str | None, Query(alias="token", description="The token, where no header can be sent.")]
 
 
-def install(app: FastAPI) -> None:
-    """Add the endpoints and the pages; before the static files, which take all of `/widget`."""
-    app.include_router(router)
-    app.router.routes.extend(widget_pages.routes)
+router.routes.extend(widget_pages.routes)
 
 
 @router.post(f"{BASE}/session")
@@ -98,6 +96,7 @@ async def write_widget_message(
             event = await _event(session, channel_id, visitor, body)
             await inbound.store(session, channel_id, event)
     inbound.wake(request.app)
+    hub(request.app).expect(channel_id, visitor.id)
     return schemas.echo(event, channel_id)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.models import Agent
-from dialogs.models import Attachment, Identity, Message
+from dialogs.models import Attachment, Dialog, Identity, Message
 
 VISIBLE = ("sent", "delivered", "read")
 PAGE = 50
@@ -78,6 +78,20 @@ async def since(
         )
         found = earlier + found
     return found
+
+
+async def find_identity(session: AsyncSession, *, channel_id: UUID, visitor_id: str) -> Identity | None:
+    """Who the visitor is; nobody before his first message was understood."""
+    return await session.scalar(
+        select(Identity).where(Identity.scope == str(channel_id), Identity.external_id == visitor_id)
+    )
+
+
+async def find_open_dialog(session: AsyncSession, customer_id: UUID) -> UUID | None:
+    """The customer's dialog that is not closed."""
+    return await session.scalar(
+        select(Dialog.id).where(Dialog.customer_id == customer_id, Dialog.status != "closed")
+    )
 
 
 async def access_file(

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.web.widget_visitors import Visitor
 from channels import inbound
 from channels.base import RawEvent
 from channels.webchat.parse import LinkEvent, MessageEvent, ReceiptEvent, WebchatEvent, dump
@@ -48,7 +47,3 @@ def wake(app: Any) -> None:
     """Have it understood now; without a loop in this process the worker finds it by itself."""
     if callable(ring := getattr(app.state, "inbox_wake", None)):
         ring()
-
-
-async def typing(app: Any, channel_id: UUID, visitor: Visitor) -> None:
-    """Tell the agents on the lane that may drop."""

@@ -1,37 +1,38 @@
 """The visitor's websocket: what is new in his thread, typing, and what he has read.
 
-A connection looks at the thread when it is woken (a fact about his messages, his own post), and now
+A connection looks at the thread when the feed says that something happened to its customer, and now
 and then by itself. It sends what it has not sent yet: an answer becomes visible when it leaves, so
 its number may lie below one that was shown already.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+import time
+from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import UUID
 
 import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database
 from app.core.errors import AppError, Forbidden, NotFound, TooMany, Unauthenticated
 from app.web import widget_history as history
 from app.web import widget_inbound as inbound
 from app.web import widget_limits as limits
 from app.web import widget_visitors as visitors
 from app.web.widget_history import PublicMessage
-from app.web.widget_visitors import Chat, Visitor
+from app.web.widget_hub import Line, hub
 from channels.webchat.parse import ReceiptEvent
+from dialogs import access
 
-POLL = 1.0
+LOOK = 10.0
+"""Seconds after which a connection looks without being woken."""
+LOOK_SOON = 0.2
+"""… while a first message is being understood, of somebody nobody knows yet."""
 PING = 20.0
 PATIENCE = 15.0
-MOST = 10
-"""Connections of one visitor to one process."""
+TYPING = 2.0
 
 _CODES: list[tuple[type[AppError], int]] = [
     (Unauthenticated, 4401),
@@ -39,63 +40,6 @@ _CODES: list[tuple[type[AppError], int]] = [
     (NotFound, 4404),
     (TooMany, 4429),
 ]
-Key = tuple[UUID, str]
-
-
-@dataclass(eq=False)
-class Line:
-    """One open connection of a visitor."""
-
-    socket: WebSocket
-    chat: Chat
-    visitor: Visitor
-    after: int
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    notes: list[dict[str, Any]] = field(default_factory=list)
-    """Small news to pass on: the agent is typing."""
-    shown: dict[UUID, str] = field(default_factory=dict)
-    answers: dict[int, str] = field(default_factory=dict)
-    """Our messages by number, and how far each has come."""
-
-
-class Hub:
-    """The open connections of this process by channel and visitor."""
-
-    def __init__(self) -> None:
-        self._lines: defaultdict[Key, set[Line]] = defaultdict(set)
-
-    @contextmanager
-    def open(self, line: Line) -> Iterator[None]:
-        """Keep `line` listed; raises `TooMany`."""
-        key = (line.chat.id, line.visitor.id)
-        if len(self._lines.get(key, ())) >= MOST:
-            raise TooMany
-        self._lines[key].add(line)
-        try:
-            yield
-        finally:
-            self._lines[key].discard(line)
-            if not self._lines[key]:
-                del self._lines[key]
-
-    def wake(self, channel_id: UUID, visitor_id: str) -> None:
-        """His thread may have changed."""
-        for line in self._lines.get((channel_id, visitor_id), ()):
-            line.woken.set()
-
-    def tell(self, channel_id: UUID, visitor_id: str, note: dict[str, Any]) -> None:
-        """Pass something on that is not stored."""
-        for line in self._lines.get((channel_id, visitor_id), ()):
-            line.notes.append(note)
-            line.woken.set()
-
-
-def hub(app: Any) -> Hub:
-    """The hub of this process."""
-    if not hasattr(app.state, "widget_hub"):
-        app.state.widget_hub = Hub()
-    found: Hub = app.state.widget_hub
-    return found
 
 
 async def serve(socket: WebSocket, channel_id: UUID, *, token: str | None, after: int) -> None:
@@ -103,15 +47,15 @@ async def serve(socket: WebSocket, channel_id: UUID, *, token: str | None, after
     await socket.accept()
     try:
         line = await _sign_in(socket, channel_id, token=token, after=after)
-        with hub(socket.app).open(line):
+        with hub(socket.app).open(line), ExitStack() as ends:
+            lane = socket.app.state.lane
+            ends.callback(lane.listen(f"{line.chat.id}:{line.visitor.id}", line.agent_types))
+            ends.callback(line.unfollow)
             await _carry(line)
     except AppError as error:
-        code = next((code for kind, code in _CODES if isinstance(error, kind)), 1011)
-        await _close(socket, code)
-    except (DBAPIError, OSError):
+        await _close(socket, next((code for kind, code in _CODES if isinstance(error, kind)), 1011))
+    except (DBAPIError, OSError):  # TimeoutError is one: too slow, or the database is away
         await _close(socket, 1013)
-    except TimeoutError:
-        await _close(socket, 4408)
     except WebSocketDisconnect:
         return
 
@@ -131,7 +75,7 @@ async def _sign_in(socket: WebSocket, channel_id: UUID, *, token: str | None, af
         after = _number(first.get("after"))
     visitor = visitors.visitor(socket.app.state.box, channel_id, token)
     limits.of(socket).take("live", visitor=visitor.id, address=None)
-    async with _database(socket).transaction() as session:
+    async with socket.app.state.database.transaction() as session:
         chat = await visitors.access_chat(session, channel_id)
     return Line(socket, chat, visitor, after)
 
@@ -149,50 +93,52 @@ async def _carry(line: Line) -> None:
         await asyncio.gather(*both, return_exceptions=True)
 
 
+# --- to the visitor -------------------------------------------------------------------------
+
+
 async def _speak(line: Line) -> None:
-    news: list[PublicMessage] | None = await _first(line)
-    quiet = 0.0
+    await _tell_news(line, first=True)
+    spoken = time.monotonic()
     while True:
+        soon = line.customer_id is None and line.expecting_until > time.monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(line.woken.wait(), LOOK_SOON if soon else min(LOOK, PING))
         line.woken.clear()
-        if news is not None:
-            await _send(line, {"messages": [message.model_dump(mode="json") for message in news]})
-        while line.notes:
-            await _send(line, line.notes.pop(0))
-        try:
-            await asyncio.wait_for(line.woken.wait(), POLL)
-        except TimeoutError:
-            quiet += POLL
-        if quiet >= PING:
-            quiet = 0.0
-            await _still_there(line)
+        if line.typing:
+            line.typing = False
+            await _send(line, {"typing": True})
+        if line.changed or not line.customer_id or time.monotonic() - line.looked_at >= LOOK:
+            await _tell_news(line)
+        if time.monotonic() - spoken >= PING:
+            spoken = time.monotonic()
             await _send(line, {"ping": 1})
-        news = await _news(line) or None
 
 
-async def _still_there(line: Line) -> None:
-    """A chat that was paused meanwhile ends its connections."""
-    async with _database(line.socket).transaction() as session:
-        await visitors.access_chat(session, line.chat.id)
+async def _tell_news(line: Line, *, first: bool = False) -> None:
+    line.changed, line.looked_at = False, time.monotonic()
+    async with line.database.transaction() as session:
+        # Paused meanwhile: the connection ends.
+        line.chat = await visitors.access_chat(session, line.chat.id)
+        await _follow(session, line)
+        whose: dict[str, Any] = {"channel_id": line.chat.id, "visitor_id": line.visitor.id}
+        names = line.chat.settings.agent_names
+        if first:
+            found = await history.since(session, **whose, names=names, after=line.after)
+        else:
+            found, _ = await history.page(session, **whose, names=names)
+    news = _unsent(line, found)
+    if news or first:
+        await _send(line, {"messages": [message.model_dump(mode="json") for message in news]})
 
 
-async def _first(line: Line) -> list[PublicMessage]:
-    async with _database(line.socket).transaction() as session:
-        found = await history.since(session, **_whose(line), after=line.after)
-    return _unsent(line, found)
-
-
-async def _news(line: Line) -> list[PublicMessage]:
-    async with _database(line.socket).transaction() as session:
-        found, _ = await history.page(session, **_whose(line))
-    return _unsent(line, found)
-
-
-def _whose(line: Line) -> dict[str, Any]:
-    return {
-        "channel_id": line.chat.id,
-        "visitor_id": line.visitor.id,
-        "names": line.chat.settings.agent_names,
-    }
+async def _follow(session: AsyncSession, line: Line) -> None:
+    """Be woken by what happens to the visitor's customer, who may become another (a personal link)."""
+    identity = await history.find_identity(session, channel_id=line.chat.id, visitor_id=line.visitor.id)
+    customer_id = identity.customer_id if identity else None
+    if customer_id != line.customer_id and customer_id is not None:
+        line.unfollow()
+        line.customer_id = customer_id
+        line.end_following = line.socket.app.state.feed.follow(customer_id, line.wake)
 
 
 def _unsent(line: Line, found: list[PublicMessage]) -> list[PublicMessage]:
@@ -212,6 +158,9 @@ async def _send(line: Line, message: dict[str, Any]) -> None:
         await line.socket.send_text(orjson.dumps(message).decode())
 
 
+# --- from the visitor -----------------------------------------------------------------------
+
+
 async def _listen(line: Line) -> None:
     while True:
         said = _loads(await line.socket.receive_text())
@@ -220,11 +169,24 @@ async def _listen(line: Line) -> None:
         except TooMany:
             continue  # typing and receipts may drop
         if said.get("typing") is True:
-            await inbound.typing(line.socket.app, line.chat.id, line.visitor)
+            await _typing(line)
         if seq := _number(said.get("read_up_to")):
             await _report(line, "read", seq)
         elif seq := _number(said.get("delivered_up_to")):
             await _report(line, "delivered", seq)
+
+
+async def _typing(line: Line) -> None:
+    """Tell the agents who see the visitor's open dialog, on the lane that may drop."""
+    if line.customer_id is None or time.monotonic() - line.typed_at < TYPING:
+        return
+    line.typed_at = time.monotonic()
+    async with line.database.transaction() as session:
+        dialog_id = await history.find_open_dialog(session, line.customer_id)
+        if dialog_id is None:
+            return
+        keys = (await access.audiences(session, [dialog_id]))[dialog_id]
+    line.socket.app.state.lane.typing(dialog_id, keys=keys, body={"customer": True, "note": False})
 
 
 async def _report(line: Line, status: Any, seq: int) -> None:
@@ -234,7 +196,7 @@ async def _report(line: Line, status: Any, seq: int) -> None:
     if not news:
         return
     event = ReceiptEvent(visitor=line.visitor.id, status=status, up_to=str(max(news)))
-    async with _database(line.socket).transaction() as session:
+    async with line.database.transaction() as session:
         await inbound.store(session, line.chat.id, event)
     line.answers |= dict.fromkeys(news, status)
     inbound.wake(line.socket.app)
@@ -250,8 +212,3 @@ def _loads(text: str) -> dict[str, Any]:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) and 0 < value < 10**18 else 0
-
-
-def _database(socket: WebSocket) -> Database:
-    database: Database = socket.app.state.database
-    return database

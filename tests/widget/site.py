@@ -24,7 +24,7 @@ from app.core.config import Settings
 from app.core.db import Database
 from app.core.files import Files, open_files
 from app.core.secrets import Box
-from app.web import limits, problems, static, widget
+from app.web import feed, limits, problems, static, widget
 from channels.base import Account, Adapter
 from channels.models import Channel, Inbound
 from channels.webchat.adapter import WebchatAdapter
@@ -211,7 +211,7 @@ def application(settings: Settings, database: Database) -> FastAPI:
     app.state.box, app.state.files = Box(b"k" * 32), open_files(settings)
     app.state.inbox_wake = None
     problems.install(app)
-    widget.install(app)
+    app.include_router(widget.router)
     app.router.routes.extend(static.routes())
     return app
 
@@ -243,7 +243,7 @@ async def open_site(database_url: str, folder: Path, **settings: Any) -> AsyncIt
     await database.open()
     app = application(chosen, database)
     try:
-        async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with feed.part(app), serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
             async with database.transaction() as session:
                 agent = Agent(name="Анна", email="anna@example.test", role="admin")
                 session.add(agent)

@@ -402,7 +402,7 @@ async def test_noise_on_the_websocket_does_no_harm(site: Site) -> None:
 
 
 async def test_connections_of_one_visitor_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.widget_live.MOST", 1)
+    monkeypatch.setattr("app.web.widget_hub.MOST", 1)
     visitor = await site.visitor()
     async with visitor.live() as live:
         await live.next()
@@ -419,7 +419,7 @@ async def test_a_chat_that_is_paused_ends_its_connections(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.web.widget_live.PING", 0.1)
-    monkeypatch.setattr("app.web.widget_live.POLL", 0.1)
+    monkeypatch.setattr("app.web.widget_live.LOOK", 0.1)
     visitor = await site.visitor()
     async with visitor.live() as live:
         await live.next("ping")
