@@ -24,6 +24,7 @@ packages() {
     [ "$(cat "$1/node_modules/.installed" 2>/dev/null)" = "$wanted" ] && return
     say "Installing the packages of $1"
     install "$1" </dev/null >&2
+    mkdir -p "$1/node_modules"
     echo "$wanted" >"$1/node_modules/.installed"
 }
 
