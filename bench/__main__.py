@@ -1,0 +1,35 @@
+"""`python -m bench [--smoke] [name…]`: run the measurements, print a JSON object a line."""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from app.core.embedded import EmbeddedServer
+from bench import inbound_db, live_fanout, live_latency
+from bench.figure import Figure
+from bench.stage import server
+
+MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
+    "inbound.db": inbound_db.measure,
+    "live.latency": live_latency.measure,
+    "live.fanout": live_fanout.measure,
+}
+
+
+async def _run(running: EmbeddedServer, names: list[str], *, smoke: bool) -> None:
+    for name in names:
+        for found in await MEASUREMENTS[name](running, smoke=smoke):
+            print(found.line(), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(MEASUREMENTS), help=", ".join(MEASUREMENTS))
+    parser.add_argument("--smoke", action="store_true", help="small and short: only that they run")
+    chosen = parser.parse_args()
+    with server() as running:
+        asyncio.run(_run(running, chosen.names, smoke=chosen.smoke))
+
+
+if __name__ == "__main__":
+    main()

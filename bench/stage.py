@@ -1,0 +1,183 @@
+"""What measurements stand on: a durable embedded server, a fresh migrated database, the real program."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import orjson
+from sqlalchemy import select
+
+from app import first_run
+from app.agents import tokens
+from app.agents.models import Agent, Team
+from app.core import cluster, embedded, migrate
+from app.core.config import Settings, load
+from app.core.db import Database
+from app.core.secrets import open_box, random_token
+from channels import drafts
+from channels.models import Channel, ChannelTeam
+from channels.registry import load as load_adapter
+
+
+@dataclass(slots=True)
+class Stage:
+    """A database of its own with an administrator, a team and a VK channel by Callback API."""
+
+    url: str
+    settings: Settings
+    db: Database
+    token: str
+    """API token of the administrator."""
+    channel_id: UUID
+    hook: str
+    secret: str
+
+
+@contextmanager
+def server() -> Iterator[embedded.EmbeddedServer]:
+    """An embedded PostgreSQL as a customer has it: synchronous commit on."""
+    with tempfile.TemporaryDirectory(prefix="otklik-bench-") as folder:
+        Path(folder).chmod(0o755)
+        running = embedded.start(Path(folder))
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@asynccontextmanager
+async def stage(running: embedded.EmbeddedServer, *, port: int = 0) -> AsyncIterator[Stage]:
+    """A fresh database, ready to be measured on."""
+    name = f"bench_{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(running.url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    url = running.url(name)
+    await migrate.upgrade(url)
+    settings = load(
+        database_url=url,
+        data_dir=Path(tempfile.mkdtemp(prefix="otklik-bench-data-")),
+        port=port or free_port(),
+    )
+    db = Database(url, pool_size=8)
+    await db.open()
+    try:
+        yield await _furnish(url, settings, db)
+    finally:
+        await db.close()
+
+
+async def _furnish(url: str, settings: Settings, db: Database) -> Stage:
+    async with db.transaction() as session:
+        await first_run.ensure(session)
+    kind = load_adapter("vk")
+    secret, key, channel_id = random_token(), random_token(), uuid4()
+    draft = drafts.Draft(
+        id=channel_id,
+        kind="vk",
+        name="bench",
+        settings=kind.Settings.model_validate({"token": "t", "transport": "webhook", "group_id": 1}),
+        webhook_key=key,
+        webhook_secret=secret,
+    )
+    async with db.transaction() as session:
+        admin = (await session.scalars(select(Agent))).one()
+        team = (await session.scalars(select(Team))).one()
+        session.add(
+            Channel(
+                id=channel_id,
+                kind="vk",
+                name="bench",
+                external_id="1",
+                settings=draft.public(),
+                secrets=open_box(settings).seal(draft.secrets()),
+                info={},
+                webhook_key=key,
+            )
+        )
+        await session.flush()
+        session.add(ChannelTeam(channel_id=channel_id, team_id=team.id))
+        _, token = await tokens.issue(
+            session, agent_id=admin.id, name="bench", scopes=["read", "write", "admin"]
+        )
+    return Stage(url, settings, db, token, channel_id, f"/hooks/{key}", secret)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(on: Stage) -> AsyncIterator[str]:
+    """The real `otklik serve` as a process of its own; gives its address."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": on.url,
+        "OTKLIK_PORT": str(on.settings.port),
+        "OTKLIK_DATA_DIR": str(on.settings.data_dir),
+        "OTKLIK_LOG_LEVEL": "warning",
+    }
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "app.cli", "serve"], env=environment
+    )
+    address = f"http://127.0.0.1:{on.settings.port}"
+    try:
+        await _until_ready(address)
+        yield address
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 15)
+
+
+async def _until_ready(address: str) -> None:
+    async with httpx.AsyncClient() as client:
+        for _ in range(300):
+            try:
+                if (await client.get(f"{address}/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+    raise RuntimeError("the program did not become ready")
+
+
+def pgbench() -> Path:
+    """The pgbench beside the embedded server."""
+    return cluster.find_binaries() / "pgbench"
+
+
+def vk_message(on: Stage, *, person: int, number: int, text: str = "Здравствуйте, где мой заказ?") -> bytes:
+    """A `message_new` of the Callback API."""
+    message = {
+        "date": 1_700_000_000,
+        "from_id": 1000 + person,
+        "peer_id": 1000 + person,
+        "id": number,
+        "conversation_message_id": number,
+        "text": text,
+        "attachments": [],
+        "random_id": 0,
+    }
+    return orjson.dumps(
+        {
+            "type": "message_new",
+            "group_id": 1,
+            "event_id": f"e{person}-{number}",
+            "v": "5.199",
+            "secret": on.secret,
+            "object": {"message": message, "client_info": {}},
+        }
+    )
