@@ -1,14 +1,12 @@
 """The web program: one FastAPI application and what it starts and stops."""
 
-import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Any
 
-import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
@@ -18,12 +16,26 @@ from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import open_files
 from app.core.secrets import open_box
-from app.web import health, limits, openapi, problems, static, webhooks
-from channels import accounts
+from app.web import (
+    feed,
+    health,
+    limits,
+    live,
+    openapi,
+    problems,
+    static,
+    sync,
+    understanding,
+    webhooks,
+    widget,
+)
+from channels import adapters
 from channels.rest import router as channels
+from dialogs.api import router as dialogs
+from dialogs.api_customers import router as customers
+from tasks.api import router as tasks
 
 PREFIX = "/api/v1"
-log = structlog.get_logger(__name__)
 Part = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -52,12 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.doors = webhooks.Doors()
     app.state.inbox_wake = None
     problems.install(app)
-    for router in (people, channels, *_later_routers()):
+    for router in (people, channels, dialogs, customers, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
-    widget = _attribute("app.web.widget", "router")
-    if widget is not None:
-        app.include_router(widget)
-    _add(app, [*webhooks.routes, *health.routes, *static.routes()])
+    app.include_router(widget.router)
+    _add(app, [*live.routes, *webhooks.routes, *health.routes, *static.routes()])
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 
@@ -68,20 +78,6 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
 
 def _add(app: FastAPI, routes: list[BaseRoute]) -> None:
     app.router.routes.extend(routes)
-
-
-def _later_routers() -> list[APIRouter]:
-    """Routers of slices that are still being written."""
-    names = ("dialogs.api", "tasks.api", "app.web.sync", "app.web.live")
-    return [router for name in names if (router := _attribute(name, "router")) is not None]
-
-
-def _attribute(module: str, name: str) -> Any:
-    try:
-        return getattr(importlib.import_module(module), name, None)
-    except Exception as error:
-        log.warning("a slice is left out", module=module, reason=repr(error))
-        return None
 
 
 # --- starting and stopping ------------------------------------------------------------------
@@ -99,11 +95,11 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await accounts.close_all()
+        await adapters.close_all()
         await app.state.database.close()
 
 
-PARTS: list[Part] = [_resources]
+PARTS: list[Part] = [_resources, feed.part, understanding.part]
 """Started in this order, stopped in the reverse one."""
 
 
