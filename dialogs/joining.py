@@ -6,6 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
+from dialogs import work
 from dialogs.models import Dialog, Identity, Message
 
 
@@ -42,6 +43,7 @@ async def move(session: AsyncSession, identity: Identity, *, to: UUID) -> None:
             dialog_id=dialog_id,
             data={"from_customer_id": str(before)},
         )
+        await work.record_sight(session, dialog_id, actor=facts.SYSTEM)
 
 
 async def _open_dialog(session: AsyncSession, customer_id: UUID) -> UUID | None:

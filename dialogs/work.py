@@ -166,9 +166,9 @@ async def record_sight(
     lost: Iterable[str] = (),
     but: UUID | None = None,
 ) -> None:
-    """The fact, for all work linked to a dialog, that others see it now because others see the dialog.
+    """The fact, for all work linked to a dialog, that it is seen by others or names another customer.
 
-    To be called when the dialog's audience has changed; `lost`: keys that see it no more.
+    To be called when the dialog's audience or customer has changed; `lost`: keys that see it no more.
     """
     causes = await session.scalars(
         select(DialogGuest.cause_id).where(DialogGuest.dialog_id == dialog_id).distinct()

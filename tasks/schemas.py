@@ -25,6 +25,36 @@ Deadline = Annotated[AwareDatetime, AfterValidator(_reasonable)]
 Title = Annotated[ShortText, StringConstraints(min_length=1)]
 
 
+_EXAMPLE = {
+    "title": "Find out where parcel 4711 is",
+    "deadline_at": "2026-11-23T05:00:00Z",
+    "message_ids": ["0199b6a0-0000-7000-8000-000000000001"],
+}
+_SHOWN = {
+    "id": "0199b6a0-0000-7000-8000-000000000003",
+    "number": 17,
+    "title": "Find out where parcel 4711 is",
+    "description": "",
+    "status": "todo",
+    "owner_id": "0199b6a0-0000-7000-8000-000000000004",
+    "team_id": None,
+    "deadline_at": "2026-11-23T05:00:00Z",
+    "overdue": False,
+    "created_by": "0199b6a0-0000-7000-8000-000000000005",
+    "created_at": "2026-11-20T14:21:07Z",
+    "finished_at": None,
+    "dialogs": [
+        {
+            "id": "0199b6a0-0000-7000-8000-000000000002",
+            "number": 205,
+            "customer_id": "0199b6a0-0000-7000-8000-000000000006",
+            "customer_name": "Clara Novak",
+        }
+    ],
+    "message_ids": ["0199b6a0-0000-7000-8000-000000000001"],
+}
+
+
 class TaskDialogRef(BaseModel):
     """A dialog the task is linked to."""
 
@@ -37,7 +67,7 @@ class TaskDialogRef(BaseModel):
     )
 
 
-class TaskOut(BaseModel):
+class TaskOut(BaseModel, json_schema_extra={"example": _SHOWN}):
     id: UUID
     number: int
     title: str
@@ -66,12 +96,6 @@ class TaskFact(BaseModel):
 
 
 # --- requests -------------------------------------------------------------------------------
-
-_EXAMPLE = {
-    "title": "Find out where parcel 4711 is",
-    "deadline_at": "2026-11-23T05:00:00Z",
-    "message_ids": ["0199b6a0-0000-7000-8000-000000000001"],
-}
 
 
 class TaskNew(BaseModel, extra="forbid", json_schema_extra={"example": _EXAMPLE}):

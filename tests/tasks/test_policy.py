@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from app.core.errors import NotFound
 from dialogs import access as dialog_access
-from dialogs import lifecycle
-from dialogs.models import Dialog
+from dialogs import joining, lifecycle
+from dialogs.models import Dialog, Identity
 from tasks import access, links, queries, tasks
 from tasks.models import Task
 from tasks.schemas import TaskChange
@@ -174,6 +174,21 @@ async def test_the_log_says_whose_sight_a_task_leaves_and_enters(office: Office)
         await links.unlink_dialog(session, root, task.id, dialog)
     (unlinked,) = await office.facts("task.unlinked")
     assert unlinked.data["from_guest_ids"] == sorted([str(boris), str(root.agent_id)])
+
+
+async def test_a_task_names_the_customer_its_dialog_was_moved_to(office: Office) -> None:
+    clara, nora = await office.customer("Clara"), await office.customer("Nora")
+    task = await office.task("root", dialog_ids=[await office.dialog(clara)])
+    async with office.db.transaction() as session:
+        identity = Identity(customer_id=clara, scope="email", external_id="c@example.org", kind="email")
+        session.add(identity)
+        await session.flush()
+        await joining.move(session, identity, to=nora)
+    (fact,) = await office.facts("task.audience")
+    assert fact.task_id == task.id
+    async with office.db.transaction() as session:
+        (ref,) = (await queries.task(session, task.id)).dialogs
+    assert (ref.customer_id, ref.customer_name) == (nora, "Nora")
 
 
 # --- links ----------------------------------------------------------------------------------
