@@ -1,0 +1,106 @@
+/** Joins the feed to the stores: snapshot first, then every fact in order. */
+
+import { session as api } from '@/api/client'
+import { BASE } from '@/api/http'
+import type { Fact, LaneOut } from '@/api/facts'
+import { useChannels } from '@/stores/channels'
+import { useCustomers } from '@/stores/customers'
+import { useDialogs } from '@/stores/dialogs'
+import { usePeople } from '@/stores/people'
+import { usePresence } from '@/stores/presence'
+import { useSession } from '@/stores/session'
+import { useTasks } from '@/stores/tasks'
+import { useThreads } from '@/stores/threads'
+import { ring } from './sound'
+import { Feed } from './socket'
+
+const RECOUNTED = /^(dialog\.(opened|reopened|closed|assigned|snoozed|woken|hidden)|task\.)/
+const RECOUNT_AFTER = 4000
+
+function address(cursor: string): string {
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
+  return `${scheme}://${location.host}${BASE}/live?after=${encodeURIComponent(cursor)}`
+}
+
+let feed: Feed | null = null
+let recounting: ReturnType<typeof setTimeout> | undefined
+
+export function applyFacts(facts: Fact[]): void {
+  const stores = [usePeople(), useChannels(), useDialogs(), useThreads(), useTasks(), useCustomers()]
+  for (const fact of facts) {
+    for (const store of stores) store.apply(fact)
+    if (fact.agent && fact.agent.id === useSession().me?.id) updateMe(fact)
+    if (RECOUNTED.test(fact.type)) recountSoon()
+    if (fact.type === 'message.created' && fact.message?.direction === 'in') arrived(fact)
+  }
+}
+
+function updateMe(fact: Fact): void {
+  const session = useSession()
+  if (session.me && fact.agent) session.me = { ...session.me, ...fact.agent }
+}
+
+function arrived(fact: Fact): void {
+  if (!fact.message) return
+  usePresence().stopped(fact.message.dialog_id, 'customer')
+  ring(fact.dialog?.assignee_id ?? null)
+}
+
+/** Counters of dialogs this browser has never loaded can only come from the server. */
+function recountSoon(): void {
+  if (recounting) return
+  recounting = setTimeout(async () => {
+    recounting = undefined
+    const session = useSession()
+    if (session.phase !== 'ready') return
+    session.counts = (await api.sync().catch(() => null))?.counts ?? session.counts
+  }, RECOUNT_AFTER * (0.75 + Math.random() / 2))
+}
+
+async function snapshot(): Promise<string> {
+  const data = await api.sync()
+  usePeople().take(data)
+  useChannels().take(data.channels)
+  useSession().take(data)
+  return data.cursor
+}
+
+async function resync(): Promise<void> {
+  try {
+    const cursor = await snapshot()
+    feed?.start(cursor)
+    const tasks = useTasks()
+    tasks.clear()
+    useCustomers().clear()
+    await Promise.all([useDialogs().reload(), useThreads().reload(), tasks.open(tasks.filter)])
+  } catch {
+    if (useSession().phase === 'ready') setTimeout(() => void resync(), 3000)
+  }
+}
+
+export async function startDesk(): Promise<void> {
+  const cursor = await snapshot()
+  const session = useSession()
+  feed ??= new Feed(address, {
+    facts: applyFacts,
+    lane: (lane) => usePresence().take(lane),
+    state: (state) => {
+      session.feed = state
+    },
+    resync: () => void resync(),
+    signedOut: () => session.leave(),
+  })
+  feed.start(cursor)
+}
+
+export function stopDesk(): void {
+  feed?.stop()
+  useDialogs().clear()
+  useThreads().clear()
+  useTasks().clear()
+  useCustomers().clear()
+  usePresence().clear()
+}
+
+export const hurry = () => feed?.hurry()
+export const tell = (lane: LaneOut) => feed?.send(lane)

@@ -1,0 +1,58 @@
+/** Cards of customers: their own words, contacts and earlier dialogs. */
+
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+import { customers as api } from '@/api/client'
+import type { Fact } from '@/api/facts'
+import type { CustomerCard } from '@/api/types'
+import { useDialogs } from './dialogs'
+import { useTasks } from './tasks'
+
+export const useCustomers = defineStore('customers', () => {
+  const cards = ref(new Map<string, CustomerCard>())
+  const tasks = useTasks()
+  const dialogs = useDialogs()
+
+  const get = (id: string | null | undefined) => (id ? cards.value.get(id) : undefined)
+
+  async function load(id: string): Promise<void> {
+    const card = await api.get(id)
+    cards.value.set(id, card)
+    tasks.seed(card.tasks)
+    for (const dialog of card.dialogs) if (!dialogs.get(dialog.id)) dialogs.state.byId.set(dialog.id, dialog)
+  }
+
+  async function change(id: string, fields: Partial<CustomerCard>): Promise<void> {
+    const before = get(id)
+    if (before) cards.value.set(id, { ...before, ...fields })
+    try {
+      const answer = await api.change(id, fields)
+      const card = get(id)
+      if (card) cards.value.set(id, { ...card, ...answer })
+    } catch (error) {
+      if (before) cards.value.set(id, before)
+      throw error
+    }
+  }
+
+  function apply(fact: Fact): void {
+    const card = get(fact.customer_id)
+    if (!card) return
+    if (fact.customer) cards.value.set(card.id, { ...card, ...fact.customer })
+    if (fact.dialog) putDialog(card.id, fact)
+    if (fact.type.startsWith('identity.')) void load(card.id).catch(() => {})
+  }
+
+  function putDialog(id: string, fact: Fact): void {
+    const card = get(id)!
+    const dialog = fact.dialog!
+    const rest = card.dialogs.filter((d) => d.id !== dialog.id)
+    cards.value.set(id, { ...card, dialogs: [...rest, dialog].sort((a, b) => b.number - a.number) })
+  }
+
+  function clear(): void {
+    cards.value = new Map()
+  }
+
+  return { cards, get, load, change, apply, clear }
+})

@@ -1,0 +1,111 @@
+/** Threads of customers, and the messages that are on their way to the server. */
+
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+import { messages as api } from '@/api/client'
+import type { Fact } from '@/api/facts'
+import type { Message, NewMessage } from '@/api/types'
+import { Freshness } from '@/state/freshness'
+import {
+  applyToThread, dropMessage, firstSeq, newThread, putMessage, type Thread, type ThreadMessage,
+} from '@/state/threads'
+
+const PAGE = 50
+/** Threads kept in memory; the ones looked at longest ago are forgotten. */
+const KEPT = 30
+
+export const useThreads = defineStore('threads', () => {
+  const byCustomer = ref(new Map<string, Thread>())
+  const unsent = new Map<string, NewMessage>()
+  const freshness = new Freshness()
+  let latest = ''
+
+  const get = (customer: string | null | undefined) => (customer ? byCustomer.value.get(customer) : undefined)
+
+  function ensure(customer: string): Thread {
+    const known = byCustomer.value.get(customer)
+    if (known) return known
+    byCustomer.value.set(customer, newThread(customer))
+    for (const key of byCustomer.value.keys()) {
+      if (byCustomer.value.size <= KEPT) break
+      if (key !== customer) byCustomer.value.delete(key)
+    }
+    return byCustomer.value.get(customer)!
+  }
+
+  function take(thread: Thread, items: Message[], mark: number): void {
+    for (const item of items) {
+      const known = thread.items.some((m) => m.id === item.id)
+      if (!known || freshness.allows(item.id, mark)) putMessage(thread, item)
+    }
+  }
+
+  async function load(customer: string): Promise<void> {
+    latest = customer
+    const thread = ensure(customer)
+    const mark = freshness.mark()
+    const page = await api.page(customer, { limit: PAGE })
+    take(thread, page.items, mark)
+    thread.hasMore = page.has_more
+    thread.loaded = true
+  }
+
+  async function loadOlder(customer: string): Promise<void> {
+    const thread = ensure(customer)
+    const before = firstSeq(thread)
+    if (!thread.hasMore || before === null) return
+    const mark = freshness.mark()
+    const page = await api.page(customer, { before, limit: PAGE })
+    take(thread, page.items, mark)
+    thread.hasMore = page.has_more
+  }
+
+  /** After a resync there may be a gap: what is loaded is taken anew. */
+  async function reload(): Promise<void> {
+    for (const thread of byCustomer.value.values()) {
+      thread.items = thread.items.filter((m) => m.local)
+      thread.loaded = false
+    }
+    byCustomer.value = new Map([...byCustomer.value].filter(([id, t]) => id === latest || t.items.length > 0))
+    if (latest) await load(latest)
+  }
+
+  function apply(fact: Fact): void {
+    if (!fact.message) return
+    freshness.touch(fact.message.id)
+    const thread = get(fact.message.customer_id)
+    if (thread) applyToThread(thread, fact)
+  }
+
+  function put(message: Message): void {
+    const thread = get(message.customer_id)
+    if (thread) putMessage(thread, message)
+  }
+
+  async function send(local: ThreadMessage, body: NewMessage): Promise<void> {
+    unsent.set(local.id, body)
+    putMessage(ensure(local.customer_id), local)
+    put(await api.send(local.dialog_id, body))
+    unsent.delete(local.id)
+  }
+
+  const mark = (local: ThreadMessage, state: ThreadMessage['local']) =>
+    putMessage(ensure(local.customer_id), { ...local, local: state })
+
+  function drop(message: ThreadMessage): void {
+    unsent.delete(message.id)
+    const thread = get(message.customer_id)
+    if (thread) dropMessage(thread, message.id)
+  }
+
+  const bodyOf = (message: ThreadMessage) => unsent.get(message.id)
+  const cancel = async (id: string) => put(await api.cancel(id))
+  const resend = async (id: string) => put(await api.resend(id))
+
+  function clear(): void {
+    byCustomer.value = new Map()
+    unsent.clear()
+  }
+
+  return { byCustomer, get, load, loadOlder, reload, apply, put, send, mark, drop, bodyOf, cancel, resend, clear }
+})
