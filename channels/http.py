@@ -10,8 +10,10 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
+import certifi
 import httpx
 
 from channels.base import DeliveryError, Gone, Http, OutcomeUnknown, Rejected, RetryLater
@@ -141,10 +143,16 @@ def _check_length(length: int, limit: int | None) -> None:
         raise httpx.DecodingError("answer too long")
 
 
+@lru_cache(16)
+def _trust(ca_bundle: str) -> ssl.SSLContext:
+    # Reading the usual certificates takes tens of milliseconds: once per process, not per account.
+    return ssl.create_default_context(cafile=ca_bundle or certifi.where())
+
+
 def client_options(http: Http) -> dict[str, Any]:
     """Arguments of an httpx client for these settings. The environment's proxies are not used."""
     try:
-        verify = ssl.create_default_context(cafile=http.ca_bundle) if http.ca_bundle else True
+        verify = _trust(http.ca_bundle)
         proxy = httpx.Proxy(http.proxy) if http.proxy else None
     except OSError:
         raise Rejected("The CA bundle cannot be read", code="ca_bundle") from None

@@ -61,6 +61,8 @@ def parse(payload: bytes) -> list[Event]:
         raise BadEvent(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from None
     except ValueError:
         raise BadEvent("not JSON") from None
+    except BadEvent:
+        raise
     except Exception as error:  # whatever it is, the event must be quarantined and the next one understood
         raise BadEvent(f"cannot be understood ({type(error).__name__})") from error
 

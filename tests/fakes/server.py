@@ -189,7 +189,8 @@ async def parameters(request: web.Request) -> tuple[dict[str, Any], dict[str, Up
     elif request.can_read_body:
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):
-                files[name] = Upload(value.filename, value.file.read(), value.content_type)
+                with value.file as content:
+                    files[name] = Upload(value.filename, content.read(), value.content_type)
             else:
                 values[name] = value
     return values, files

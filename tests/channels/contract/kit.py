@@ -19,7 +19,7 @@ from channels.registry import load
 GOLDEN = Path(__file__).parent.parent / "golden"
 CALL_FAULTS = ("down", "cut", "black_hole", "slow", "html502", "500")
 """What any platform may do to any call."""
-TIMEOUT = 0.6
+TIMEOUT = 1.5
 """Seconds an adapter's call may take in this suite."""
 
 
