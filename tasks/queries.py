@@ -98,8 +98,7 @@ def of_view(viewer: Viewer, view: TaskView) -> ColumnElement[bool]:
     if view == "created":
         return Task.created_by == viewer.agent_id
     if view == "team":
-        mates = viewer.mate_ids
-        return or_(Task.team_id.in_(viewer.team_ids), Task.owner_id.in_(mates))
+        return Task.team_id.in_(viewer.team_ids)
     if view == "overdue":
         return and_(unfinished, Task.deadline_at <= clock.now(), visible(viewer))
     return visible(viewer)

@@ -248,6 +248,22 @@ async def test_finishing_at_once_tells_once(office: Office) -> None:
     assert len(await office.facts("task.status")) == 1
 
 
+async def test_two_tasks_that_bring_back_the_same_customers_do_not_block_each_other(office: Office) -> None:
+    """Each reopens a dialog of both customers; the numbers of the dialogs run in opposite orders."""
+    for _ in range(2):
+        clara, nora = await office.customer("Clara"), await office.customer("Nora")
+        order = [(clara, 0), (nora, 0), (nora, 1), (clara, 1)]
+        sets: tuple[list[UUID], list[UUID]] = ([], [])
+        for customer, index in order:
+            sets[index].append(await office.dialog(customer, status="closed"))
+        found = [await office.task("root", dialog_ids=dialogs) for dialogs in sets]
+        await asyncio.gather(*(change(office, task.id, by="root", status="done") for task in found))
+        lines = [kind for dialog in sets[0] + sets[1] for kind in await kinds(office, dialog)]
+        assert lines.count("task.finished") == 4
+        states = [(await office.get(dialog)).status for dialog in sets[0] + sets[1]]
+        assert states.count("open") == 2
+
+
 async def test_counters_of_a_dialog_are_right_after_many_changes_at_once(office: Office) -> None:
     dialogs = [await office.dialog() for _ in range(3)]
     found = [await office.task(by="root", dialog_ids=dialogs[: 1 + i % 3]) for i in range(6)]
