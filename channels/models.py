@@ -97,5 +97,6 @@ class Inbound(Base):
         UniqueConstraint("channel_id", "key"),
         CheckConstraint(one_of("state", INBOUND_STATES), name="state"),
         Index("ix_inbound_new", "channel_id", "lane", "id", postgresql_where=text("state = 'new'")),
+        Index("ix_inbound_queue", "id", postgresql_where=text("state = 'new'")),
         Index("ix_inbound_bad", "id", postgresql_where=text("state = 'quarantined'")),
     )

@@ -21,7 +21,7 @@ from channels.base import (
 )
 from dialogs import delivery, echoes, linking, routing, store, uploads
 from dialogs.models import Dialog, Identity, Message, MessageVersion
-from dialogs.store import clean
+from dialogs.store import Route, clean
 
 if TYPE_CHECKING:
     from dialogs.inbox import Raw
@@ -57,14 +57,28 @@ async def _message(session: AsyncSession, event: InboundMessage, raw: "Raw", set
         )
         if not event.text and not event.files:
             return customer_id is not None
-    connection = await store.raw(session)
-    try:
-        stored = await store.store(connection, event, route=route, inbound_id=raw.id, customer_id=customer_id)
-    except store.Duplicate:
+    stored = await _store(session, event, raw, route, customer_id)
+    if stored is None:
         return True
     session.info["facts"] = True
     await uploads.adopt(session, event.files, message_id=stored.id, identity_id=stored.identity_id)
     return True
+
+
+async def _store(
+    session: AsyncSession, event: InboundMessage, raw: "Raw", route: Route, customer_id: UUID | None
+) -> store.Stored | None:
+    """None when it is stored already; a duplicate is survived only by a careful pass."""
+    connection = await store.raw(session)
+    if not raw.careful:
+        return await store.store(connection, event, route=route, inbound_id=raw.id, customer_id=customer_id)
+    try:
+        async with connection.transaction():
+            return await store.store(
+                connection, event, route=route, inbound_id=raw.id, customer_id=customer_id
+            )
+    except store.Duplicate:
+        return None
 
 
 async def _find(session: AsyncSession, channel_id: UUID, chat: str, external_id: str) -> Message | None:

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import facts
 from app.core.config import Settings
 from app.core.db import Database
-from channels.base import Adapter, BadEvent, Event
-from dialogs import inbound_events
+from channels.base import Adapter, BadEvent, Event, InboundMessage
+from dialogs import inbound_events, store
 
 log = structlog.get_logger()
 
@@ -41,6 +41,8 @@ class Raw:
     lane: str
     payload: bytes
     attempts: int
+    careful: bool = False
+    """The second pass: some message of the event is stored already, by another raw event."""
 
 
 _CLAIM = text("""
@@ -52,6 +54,13 @@ where i.state = 'new' and i.next_attempt_at <= now()
     where j.channel_id = i.channel_id and j.lane = i.lane and j.state = 'new' and j.id < i.id))
 order by i.id
 limit 1
+for update skip locked
+""")
+
+_CLAIM_AGAIN = text("""
+select id, channel_id, lane, payload, attempts, true
+from inbound
+where id = :id and state = 'new'
 for update skip locked
 """)
 
@@ -88,11 +97,25 @@ async def turn(db: Database, gateway: Gateway, settings: Settings) -> bool:
             if raw is None:
                 return False
             await _understand(session, raw, gateway=gateway, settings=settings)
+    except (store.Duplicate, asyncpg.UniqueViolationError):
+        assert raw is not None
+        await _carefully(db, raw, gateway=gateway, settings=settings)
     except (DBAPIError, asyncpg.PostgresError, OSError) as error:
         if raw is None:
             raise
         await _postpone(db, raw, reason=f"The database refused it: {type(error).__name__}.")
     return True
+
+
+async def _carefully(db: Database, raw: Raw, *, gateway: Gateway, settings: Settings) -> None:
+    """Once more, each message in a savepoint: what is stored already is left out."""
+    try:
+        async with db.transaction() as session:
+            row = (await session.execute(_CLAIM_AGAIN, {"id": raw.id})).first()
+            if row is not None:
+                await _understand(session, Raw(*row), gateway=gateway, settings=settings)
+    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
+        await _postpone(db, raw, reason=f"The database refused it: {type(error).__name__}.")
 
 
 async def _claim(session: AsyncSession) -> Raw | None:
@@ -114,8 +137,14 @@ async def _understand(session: AsyncSession, raw: Raw, *, gateway: Gateway, sett
     kept = False
     for event in events:
         kept |= await inbound_events.apply(session, event, raw=raw, settings=settings)
-    state = "done" if kept else "ignored"
-    await session.execute(_SETTLE, {"id": raw.id, "state": state, "error": None})
+    if raw.careful or not _one_message(events):
+        state = "done" if kept else "ignored"
+        await session.execute(_SETTLE, {"id": raw.id, "state": state, "error": None})
+
+
+def _one_message(events: list[Event]) -> bool:
+    """An event that is just a shown message was settled by the statement that stored it."""
+    return len(events) == 1 and isinstance(events[0], InboundMessage) and not events[0].link_token
 
 
 async def _quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:

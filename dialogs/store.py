@@ -21,7 +21,7 @@ PREVIEW = 160
 
 
 class Duplicate(Exception):
-    """This message is stored already."""
+    """This message is stored already, by another raw event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +69,16 @@ async def store(
 ) -> Stored:
     """Store `message`; raises `Duplicate`.
 
-    `customer_id`: the customer a new identity belongs to, when something proved it. Runs in a
-    savepoint, so that a duplicate leaves the transaction usable.
+    `customer_id`: the customer a new identity belongs to, when something proved it. Settles the raw
+    event too. After an exception the transaction is of no more use: roll it back.
     """
     arguments = parameters(message, route=route, inbound_id=inbound_id, customer_id=customer_id)
-    for _ in range(3):
-        try:
-            async with connection.transaction():
-                row = await connection.fetchrow(statement(), *arguments)
-            break
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "uq_dialogs_open":
-                raise Duplicate(error.constraint_name) from None
-    else:
-        raise RuntimeError("the customer's open dialog kept changing")
+    try:
+        row = await connection.fetchrow(statement(), *arguments)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "uq_messages_external":
+            raise Duplicate from None
+        raise
     if row["orphan"] is not None:
         await connection.execute("delete from customers where id = $1", row["orphan"])
     return Stored(**{name: row[name] for name in Stored.__dataclass_fields__})

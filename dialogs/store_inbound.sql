@@ -1,5 +1,5 @@
--- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts,
--- in one statement. The message insert has no ON CONFLICT on purpose: a duplicate raises
+-- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts, and
+-- settles its raw event, in one statement. The message insert has no ON CONFLICT on purpose: a duplicate raises
 -- unique_violation on uq_messages_external, the whole statement undoes itself.
 with mid as (
     select uuidv7() as id
@@ -105,6 +105,9 @@ named as (
     insert into message_aliases (channel_id, alias, message_id)
     select $1, a, stored.id from stored, unnest($24::text[]) a
     on conflict do nothing
+),
+settled as (
+    update inbound set state = 'done', error = null, done_at = now(), attempts = attempts + 1 where id = $21
 ),
 told as (
     insert into facts (type, actor_kind, customer_id, dialog_id, message_id, channel_id, data)

@@ -39,7 +39,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=15,
-            pool_pre_ping=True,
+            pool_recycle=1800,
             connect_args={"server_settings": _SERVER_SETTINGS, "timeout": 10, "command_timeout": 60},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=True)

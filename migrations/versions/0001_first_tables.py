@@ -312,6 +312,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'new'"),
     )
+    op.create_index(
+        "ix_inbound_queue", "inbound", ["id"], unique=False, postgresql_where=sa.text("state = 'new'")
+    )
     op.create_table(
         "link_tokens",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
@@ -656,6 +659,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_sessions_agent_id"), table_name="sessions")
     op.drop_table("sessions")
     op.drop_table("link_tokens")
+    op.drop_index("ix_inbound_queue", table_name="inbound", postgresql_where=sa.text("state = 'new'"))
     op.drop_index("ix_inbound_new", table_name="inbound", postgresql_where=sa.text("state = 'new'"))
     op.drop_index("ix_inbound_bad", table_name="inbound", postgresql_where=sa.text("state = 'quarantined'"))
     op.drop_table("inbound")
