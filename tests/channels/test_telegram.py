@@ -1,4 +1,4 @@
-"""Telegram's own promises, beyond the contract suite: offsets, conflicts, webhooks, albums, half-sent texts."""
+"""Telegram's own promises, beyond the contract suite: offsets, conflicts, webhooks, albums, half-sent ones."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -316,8 +316,8 @@ async def test_a_failed_upload_sends_nothing_and_blocks_nobody(fake: FakeVk, fau
         (6, RetryLater, "flood"), (9, RetryLater, "flood"), (29, RetryLater, "flood"),
         (10, RetryLater, "server"), (5, Unauthorized, "unauthorized"), (27, Unauthorized, "unauthorized"),
         (14, Unauthorized, "captcha"), (7, Rejected, "permission"), (900, Rejected, "blocked"),
-        (901, Rejected, "not_allowed"), (902, Rejected, "privacy"), (914, Rejected, "too_long"), (917, Rejected, "chat_gone"),
-        (950, Rejected, "window"), (12345, Rejected, "vk_12345"),
+        (901, Rejected, "not_allowed"), (902, Rejected, "privacy"), (914, Rejected, "too_long"),
+        (917, Rejected, "chat_gone"), (950, Rejected, "window"), (12345, Rejected, "vk_12345"),
     ],
 )  # fmt: skip
 def test_error_codes_say_what_to_do(code: int, kind: type[DeliveryError], word: str) -> None:
