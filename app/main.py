@@ -67,7 +67,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (people, channels, dialogs, customers, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
-    _add(app, [*live.routes, *webhooks.routes, *health.routes, *static.routes()])
+    _add(app, [*live.routes, *webhooks.routes, *health.routes])
+    static.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 

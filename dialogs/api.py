@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from app.agents.deps import Caller
-from app.core import paging
+from app.core import idempotency, paging
 from app.core.deps import Config, Session
 from dialogs import access, inbox_view, lifecycle, messages, queries, timeline
 from dialogs.models import Dialog
@@ -21,7 +21,7 @@ from dialogs.schemas import (
     Snooze,
 )
 
-router = APIRouter(tags=["dialogs"])
+router = APIRouter(tags=["Dialogs"], route_class=idempotency.Route)
 
 
 @router.get("/dialogs", operation_id="dialogs_list")

@@ -25,7 +25,7 @@ from dialogs.schemas import (
     Thread,
 )
 
-router = APIRouter(tags=["customers"])
+router = APIRouter(tags=["Customers"])
 
 Words = Annotated[str, Query(max_length=200, description="Part of a name, mail, phone or contact.")]
 Seq = Annotated[int | None, Query(description="`seq` of a message.")]
@@ -103,7 +103,7 @@ async def avatar_get(request: Request, session: Session, caller: Caller, custome
     return await file_store.avatar(request.app.state.files, customer.avatar_key)
 
 
-@router.post("/files", operation_id="file_upload", status_code=201, tags=["files"])
+@router.post("/files", operation_id="file_upload", status_code=201, tags=["Files"])
 async def file_upload(
     request: Request, session: Session, caller: Caller, settings: Config, file: UploadFile
 ) -> AttachmentOut:
@@ -114,7 +114,7 @@ async def file_upload(
     return queries.attachment(row)
 
 
-@router.get("/files/{attachment_id}", operation_id="file_get", response_class=Response, tags=["files"])
+@router.get("/files/{attachment_id}", operation_id="file_get", response_class=Response, tags=["Files"])
 async def file_get(
     request: Request, session: Session, caller: Caller, attachment_id: UUID, download: bool = False
 ) -> Response:

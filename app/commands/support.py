@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from app.core.config import Settings
     from app.core.db import Database
 
 T = TypeVar("T")
+M = TypeVar("M", bound="BaseModel")
 
 
 def settings_and_logs() -> Settings:
@@ -60,3 +63,17 @@ async def _run(
         return await action(database, settings)
     finally:
         await database.close()
+
+
+def said(model: type[M], **values: object) -> M:
+    """Arguments of a command as a model of the API; raises `Invalid` with one sentence."""
+    from pydantic import ValidationError
+
+    from app.core.errors import Invalid
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"{field}: {first['msg'].removeprefix('Value error, ')}") from None

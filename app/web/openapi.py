@@ -25,12 +25,12 @@ TAGS = [
     {"name": "Tokens", "description": "API tokens for programs."},
     {"name": "Channels", "description": "Connected accounts of platforms."},
     {"name": "Inbound", "description": "Raw events as they came, and those that could not be understood."},
-    {"name": "Dialogs", "description": "Handlings of customers' matters."},
+    {"name": "Dialogs", "description": "Handlings of customers' matters, and their messages."},
     {"name": "Customers", "description": "People we talk with."},
-    {"name": "Messages", "description": "Answers, notes, and what became of them."},
     {"name": "Files", "description": "Attachments."},
     {"name": "Tasks", "description": "Work that outlives the talk."},
     {"name": "Live", "description": "State, then every change of it."},
+    {"name": "Site chat", "description": "What visitors' browsers call: no login, a visitor token."},
 ]
 _PROBLEMS = {
     400: "A value is not acceptable.",

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 ROOT = Path(__file__).resolve().parents[2]
 _HASHED = "public, max-age=31536000, immutable"
@@ -53,7 +54,7 @@ async def _not_built(request: Request) -> Response:
 
 
 def routes(root: Path = ROOT) -> list[BaseRoute]:
-    """Routes to add last: they answer whatever is left."""
+    """The site chat, and the console for whatever is left."""
     found: list[BaseRoute] = []
     widget = root / "widget" / "dist"
     if widget.is_dir():
@@ -65,3 +66,13 @@ def routes(root: Path = ROOT) -> list[BaseRoute]:
     else:
         found.append(Route("/{path:path}", _not_built, name="console"))
     return found
+
+
+def install(app: Starlette, root: Path = ROOT) -> None:
+    """Answer what no route knows. Not as routes: they would hide that a route knows another method."""
+    nothing, files = app.router.default, Router(routes(root))
+
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        await (files if scope["type"] == "http" else nothing)(scope, receive, send)
+
+    app.router.default = left

@@ -17,7 +17,7 @@ from channels.schemas import ChannelOut
 from dialogs import access, inbox_view
 from tasks import queries as task_queries
 
-router = APIRouter(tags=["live"])
+router = APIRouter(tags=["Live"])
 
 
 class Limits(BaseModel):
