@@ -1,8 +1,11 @@
 -- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts, and
--- settles its raw event, in one statement. The message insert has no ON CONFLICT on purpose: a duplicate raises
--- unique_violation on uq_messages_external, the whole statement undoes itself.
+-- settles its raw event, in one statement. A message that is there already settles the raw event alone and
+-- gives no row. When both come at once, the second raises unique_violation on uq_messages_external: the
+-- message insert has no ON CONFLICT on purpose, so that the whole statement undoes itself.
 with mid as (
     select uuidv7() as id
+    where not exists (select from messages m
+                      where m.channel_id = $1 and m.chat = $12 and m.external_id = nullif($13, ''))
 ),
 known as (
     select id, customer_id from identities where scope = $3 and external_id = $4
@@ -12,23 +15,25 @@ refreshed as (
     set name = case when $5 <> '' then $5 else i.name end,
         username = case when $6 <> '' then $6 else i.username end,
         reachable = true
-    from known k
+    from known k, mid
     where i.id = k.id
       and (not i.reachable or ($5 <> '' and i.name <> $5) or ($6 <> '' and i.username <> $6))
-    returning i.id
+    returning not old.reachable as is_back
 ),
 new_customer as (
     insert into customers (name, phone, email, locale)
     select $5, $7, $8, $9
+    from mid
     where $20::uuid is null and not exists (select from known)
     returning id
 ),
 added as (
     insert into identities (customer_id, scope, external_id, kind, name, username)
     select coalesce($20::uuid, (select id from new_customer)), $3, $4, $2, $5, $6
+    from mid
     where not exists (select from known)
     on conflict (scope, external_id) do update set reachable = true
-    returning id, customer_id, (xmax = 0) as is_new
+    returning id, customer_id, old.id is null as is_new
 ),
 who as (
     select id, customer_id, false as is_new from known
@@ -43,10 +48,10 @@ latest as (
 ),
 current as (
     update dialogs d
-    set status = case when $18 and d.status = 'closed' then 'closed' else 'open' end,
+    set status = case when $18 then d.status else 'open' end,
         closed_at = case when $18 then d.closed_at end,
         closed_by = case when $18 then d.closed_by end,
-        snoozed_until = null,
+        snoozed_until = case when $18 then d.snoozed_until end,
         channel_id = $1,
         waiting_since = case when $18 then d.waiting_since else coalesce(d.waiting_since, now()) end,
         last_message_at = now(),
@@ -57,7 +62,8 @@ current as (
         inbound_count = d.inbound_count + 1
     from latest l, mid
     where d.id = l.id and (d.status <> 'closed' or $18 or d.closed_at > now() - $16::interval)
-    returning d.id, old.status as before
+    returning d.id, old.status as before,
+              case when d.assignee_id is null and d.team_id is null then nullif(old.channel_id, $1) end as moved_from
 ),
 opened as (
     insert into dialogs (customer_id, channel_id, team_id, waiting_since, last_message_id, preview, inbound_count)
@@ -65,8 +71,8 @@ opened as (
     from who, mid
     where not exists (select from current)
     on conflict (customer_id) where status <> 'closed' do update
-    set status = 'open',
-        snoozed_until = null,
+    set status = case when $18 then dialogs.status else 'open' end,
+        snoozed_until = case when $18 then dialogs.snoozed_until end,
         channel_id = excluded.channel_id,
         waiting_since = coalesce(dialogs.waiting_since, excluded.waiting_since),
         last_message_at = now(),
@@ -75,17 +81,18 @@ opened as (
         last_author_id = null,
         preview = excluded.preview,
         inbound_count = dialogs.inbound_count + 1
-    returning id, (xmax = 0) as is_new
+    returning id, old.status as before
 ),
 talk as (
-    select id, before = 'closed' and not $18 as reopened, before = 'snoozed' as woken, false as is_new from current
+    select id, before = 'closed' and not $18 as reopened, before = 'snoozed' and not $18 as woken, false as is_new
+    from current
     union all
-    select id, false, false, is_new from opened
+    select id, false, before is not distinct from 'snoozed' and not $18, before is null from opened
 ),
 stored as (
     insert into messages (id, customer_id, dialog_id, channel_id, identity_id, direction, text, html, chat,
                           external_id, reply_to_id, meta, inbound_id, occurred_at)
-    select mid.id, who.customer_id, talk.id, $1, who.id, 'in', $10, $11, $12, $13,
+    select mid.id, who.customer_id, talk.id, $1, who.id, 'in', $10, $11, $12, nullif($13, ''),
            (select m.id from messages m
             where m.channel_id = $1 and m.chat = $12 and m.external_id = $14 and m.customer_id = who.customer_id),
            $15::jsonb, $21, $22
@@ -116,10 +123,12 @@ told as (
         (1, 'customer.created', null::uuid, '{}'::jsonb,
             who.is_new and exists (select from new_customer n where n.id = s.customer_id)),
         (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new),
-        (3, 'dialog.opened', null, '{}', talk.is_new),
-        (4, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
-        (5, 'dialog.woken', null, '{}', talk.woken),
-        (6, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
+        (3, 'identity.reachability', null, jsonb_build_object('identity_id', who.id, 'reachable', true),
+            exists (select from refreshed r where r.is_back)),
+        (4, 'dialog.opened', null, '{}', talk.is_new),
+        (5, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
+        (6, 'dialog.woken', null, '{}', talk.woken),
+        (7, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
     ) as f(step, type, message_id, data, is_true)
     where f.is_true
     order by f.step
