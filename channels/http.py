@@ -115,7 +115,9 @@ class HttpClient:
         options: dict[str, Any],
     ) -> Answer:
         extensions = {"trace": written.trace}
-        times = httpx.Timeout(seconds, connect=min(seconds, self.timeout))
+        # TCP and TLS each have their part, so that they fail by themselves: cut off from outside in the
+        # middle of a handshake, httpcore leaves the socket open.
+        times = httpx.Timeout(seconds, connect=min(seconds, self.timeout) * 0.45)
         async with self._open().stream(
             method, url, extensions=extensions, timeout=times, **options
         ) as answer:

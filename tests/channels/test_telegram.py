@@ -1,4 +1,4 @@
-"""Telegram's own promises, beyond the contract suite: offsets, conflicts, webhooks, albums, half-sent ones."""
+"""What Telegram promises beyond the contract suite: offsets, conflicts, webhooks, albums, half-sent texts."""
 
 import asyncio
 from collections.abc import AsyncIterator
