@@ -84,10 +84,11 @@ opened as (
     returning id, old.status as before
 ),
 talk as (
-    select id, before = 'closed' and not $18 as reopened, before = 'snoozed' and not $18 as woken, false as is_new
+    select id, before = 'closed' and not $18 as reopened, before = 'snoozed' and not $18 as woken, false as is_new,
+           moved_from
     from current
     union all
-    select id, false, before is not distinct from 'snoozed' and not $18, before is null from opened
+    select id, false, before is not distinct from 'snoozed' and not $18, before is null, null from opened
 ),
 stored as (
     insert into messages (id, customer_id, dialog_id, channel_id, identity_id, direction, text, html, chat,
@@ -128,7 +129,9 @@ told as (
         (4, 'dialog.opened', null, '{}', talk.is_new),
         (5, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
         (6, 'dialog.woken', null, '{}', talk.woken),
-        (7, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
+        (7, 'dialog.changed', null, jsonb_build_object('from_channel_id', talk.moved_from),
+            talk.moved_from is not null),
+        (8, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
     ) as f(step, type, message_id, data, is_true)
     where f.is_true
     order by f.step
