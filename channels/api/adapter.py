@@ -21,16 +21,19 @@ from channels.base import (
     Event,
     Gone,
     Link,
+    OutcomeUnknown,
     OutgoingFile,
     OutgoingMessage,
     Rejected,
     RetryLater,
     Sender,
     Sent,
+    Unauthorized,
     WebhookReply,
     WebhookRequest,
 )
 from channels.http import Answer, HttpClient, retry_after
+from channels.text import clean
 
 MAX_INLINE_BYTES = 1_000_000
 
@@ -93,6 +96,8 @@ class ApiAdapter:
         chat = message.chat or message.recipient
         if len(message.text) > MAX_TEXT:
             raise Rejected(f"The text is longer than {MAX_TEXT} characters.", code="too_long")
+        if not message.text.strip() and not message.files:
+            raise Rejected("The message is empty.", code="empty")
         if not self.settings.callback_url:
             return Sent(external_ids=[message.key], chat=chat)
         answer = await self._post(await _body(message), delivery=message.key)
@@ -110,7 +115,7 @@ class ApiAdapter:
         }
         url = self.settings.callback_url
         answer = await self._http.request("POST", url, safe=safe, content=body, headers=headers)
-        _judge(answer)
+        _judge(answer, safe=safe)
         return answer
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
@@ -137,13 +142,19 @@ class ApiAdapter:
         await self._http.close()
 
 
-def _judge(answer: Answer) -> None:
+def _judge(answer: Answer, *, safe: bool) -> None:
     """Raise what an answer other than success means."""
     status = answer.status
     if 200 <= status < 300:
         return
-    if status in (401, 403):
-        raise Rejected(f"The callback refused our call (HTTP {status}).", code="callback_refused")
+    if status == 401:
+        raise Unauthorized(
+            "The callback does not accept our signature (HTTP 401).", code="callback_signature"
+        )
+    if status == 403:
+        raise Rejected("The callback refused our call (HTTP 403).", code="callback_refused")
+    if status in (502, 504) and not safe:
+        raise OutcomeUnknown(f"A gateway before the callback failed (HTTP {status}).", code="gateway")
     if status in (408, 425, 429) or status >= 500:
         reason = f"The callback asks to try later (HTTP {status})."
         raise RetryLater(reason, after=retry_after(answer, 30), code="callback_busy", lane=status == 429)
@@ -162,7 +173,7 @@ async def _body(message: OutgoingMessage) -> dict[str, Any]:
         "id": message.key,
         "chat": message.chat or message.recipient,
         "recipient": message.recipient,
-        "text": message.text,
+        "text": clean(message.text),
         "files": [await _file(file) for file in message.files],
         "reply_to": message.reply_to,
         "author": message.author,

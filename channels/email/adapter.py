@@ -30,6 +30,9 @@ from channels.email.settings import EmailSettings
 
 T = TypeVar("T")
 
+MAX_CALL_SECONDS = 900
+"""Longest call of the mail thread: a batch over a thin line, a wait for a push."""
+
 
 class EmailAdapter:
     """See `channels.base.Adapter`."""
@@ -47,6 +50,7 @@ class EmailAdapter:
 
     def __init__(self, account: Account) -> None:
         assert isinstance(account.settings, EmailSettings)
+        self.account = account
         self.settings = account.settings
         self.box = mails.Mailbox(account.settings, account.webhook_secret)
         self._readers: set[Mailreader] = set()
@@ -54,10 +58,13 @@ class EmailAdapter:
     async def check(self) -> AccountInfo:
         """Log in to both servers and open the folder."""
         reader = Mailreader(self.settings)
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="imap")
         try:
-            facts = await _in_thread(reader.connect)
+            facts = await _limited(reader, thread, reader.connect)
         finally:
-            reader.disconnect()
+            reader.abort()
+            thread.submit(reader.disconnect)
+            thread.shutdown(wait=False)
         async with smtp.session(self.settings) as client:
             facts["smtp_size"] = client.esmtp_extensions.get("size", "")
         return AccountInfo(title=self.settings.address, external_id=self.settings.address, facts=facts)
@@ -135,7 +142,7 @@ async def _follow(
     reader: Mailreader, thread: ThreadPoolExecutor, cursor: dict[str, Any]
 ) -> AsyncGenerator[Batch, None]:
     async def run(call: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(thread, call, *args)
+        return await _limited(reader, thread, call, *args)
 
     await run(reader.connect)
     proved = True
@@ -156,9 +163,13 @@ async def _follow(
             await run(reader.connect)
 
 
-async def _in_thread(call: Callable[[], T]) -> T:
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="imap")
-    try:
-        return await asyncio.get_running_loop().run_in_executor(thread, call)
-    finally:
-        thread.shutdown(wait=False)
+async def _limited(reader: Mailreader, thread: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+    """Make a call in the thread. Socket time-outs end a silent server; this one a server that drips."""
+    timeout = reader.settings.http.timeout
+    seconds = 3 * timeout if call == reader.connect else MAX_CALL_SECONDS
+    work = asyncio.get_running_loop().run_in_executor(thread, call, *args)
+    done, _ = await asyncio.wait({work}, timeout=seconds)
+    if not done:
+        reader.abort()
+        raise RetryLater("The IMAP server is too slow.", code="timeout")
+    return work.result()

@@ -13,6 +13,7 @@ from typing import Any
 
 from channels.base import OutgoingMessage, Rejected
 from channels.email import headers, threading
+from channels.email.charsets import clean
 from channels.email.parse import LOOP_HEADER, Mailbox
 
 _ANSWER = re.compile(r"^\s*(?:re|ответ|отв|aw|sv)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
@@ -42,6 +43,9 @@ class Outgoing:
 async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
     """Write the mail; raises `Rejected` when it has no valid recipient."""
     settings, meta = box.settings, message.meta
+    text = clean(message.text)
+    if not text.strip() and not message.files:
+        raise Rejected("The message is empty.", code="empty")
     recipient, copies = _recipients(message, box)
     own_id = threading.message_id(message.key, secret=box.secret, domain=settings.domain)
     reply_to = threading.reply_address(settings.address, message.key, box.secret)
@@ -59,8 +63,8 @@ async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
     for name, value in _thread_fields(meta).items():
         mail[name] = value
     mail[LOOP_HEADER] = threading.loop_mark(box.secret)
-    mail.set_content(message.text)
-    mail.add_alternative(_page(message.text), subtype="html")
+    mail.set_content(text)
+    mail.add_alternative(_page(text), subtype="html")
     for file in message.files:
         _attach(mail, await file.content.read(), file.mime, file.name)
     return Outgoing(

@@ -112,7 +112,11 @@ def _split(values: list[str]) -> list[tuple[str, str]]:
     try:
         return getaddresses(values)
     except Exception:  # the parser of the standard library has its own bad days
-        return [("", match) for value in values for match in re.findall(r"[^\s<>,;\"]+@[^\s<>,;\"]+", value)]
+        return [
+            ("", match)
+            for value in values
+            for match in re.findall(r"[^\s<>,;\"@]{1,64}@[^\s<>,;\"@]{1,255}", value)
+        ]
 
 
 def normalise(address: str) -> str:

@@ -5,33 +5,27 @@ ever marked as seen, moved or deleted. The cursor is `{"uidvalidity", "last_uid"
 """
 
 import contextlib
-import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+from imapclient.imap4 import IMAP4WithTimeout
+from imapclient.tls import IMAP4_TLS
 
 from channels.base import Batch, RawEvent, RetryLater, Unauthorized
-from channels.email import headers, parse
-from channels.email.charsets import decode
+from channels.email import oversize, parse
 from channels.email.settings import EmailSettings
 
 CONNECT_SECONDS = 15
 BATCH_MAILS = 25
 BATCH_BYTES = 8_000_000
-EXCERPT_BYTES = 200_000
 POLL_SECONDS = 60
 SLICE_SECONDS = 20
-
-_BODY_FIELDS = re.compile(
-    rb"(?im)^(?:content-type|content-transfer-encoding|content-disposition|mime-version|x-otklik-oversize):"
-    rb"[^\n]*\n(?:[ \t][^\n]*\n)*"
-)
 
 
 class Lost(Exception):
@@ -46,6 +40,7 @@ class Mailreader:
         self.client: IMAPClient | None = None
         self.stopped = False
         self._seen: tuple[Any, ...] = ()
+        self._socket: socket.socket | None = None
 
     def connect(self) -> dict[str, Any]:
         """Log in and open the folder; what was learned. Raises `Unauthorized` or `RetryLater`."""
@@ -68,7 +63,8 @@ class Mailreader:
     def _open(self) -> IMAPClient:
         settings = self.settings
         context = ssl.create_default_context(cafile=settings.http.ca_bundle or None)
-        client = IMAPClient(
+        client = _Client(
+            self._opened,
             settings.imap_host,
             settings.imap_port,
             ssl=settings.imap_tls == "ssl",
@@ -80,9 +76,12 @@ class Mailreader:
             client.starttls(context)
         return client
 
+    def _opened(self, opened: socket.socket) -> None:
+        self._socket = opened
+
     def disconnect(self) -> None:
         """Drop the connection without ceremony: a dead peer is not waited for."""
-        client, self.client = self.client, None
+        client, self.client, self._socket = self.client, None, None
         if client is not None:
             with contextlib.suppress(Exception):
                 client.shutdown()
@@ -90,10 +89,11 @@ class Mailreader:
     def abort(self) -> None:
         """End whatever the thread waits for. From any thread."""
         self.stopped = True
-        client = self.client
-        if client is not None:
-            with contextlib.suppress(Exception):
-                client.socket().shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(Exception):
+            opened = self.client.socket() if self.client else self._socket
+            if opened is not None:
+                # Not the method of the TLS socket, which is in use by the other thread.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Mailreader:
                 return None
             size = int(about[b"RFC822.SIZE"])
             if size > self.settings.max_mail_mb * 1_000_000:
-                payload = self._excerpt(uid, size)
+                payload = oversize.fetch(client, uid, size)
             else:
                 payload = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
         except (IMAPClientAbortError, OSError):
@@ -158,27 +158,6 @@ class Mailreader:
         if payload is None:
             return None
         return RawEvent(key=parse.content_key(payload), payload=payload, lane=parse.lane(payload))
-
-    def _excerpt(self, uid: int, size: int) -> bytes:
-        """Headers and the beginning of the text of a mail that is too large to be stored."""
-        client = self._connected()
-        found = client.fetch([uid], ["BODY.PEEK[HEADER]", "BODYSTRUCTURE"])[uid]
-        section, files = _outline(found[b"BODYSTRUCTURE"])
-        head = _BODY_FIELDS.sub(b"", found[b"BODY[HEADER]"].replace(b"\r\n", b"\n").rstrip() + b"\n")
-        head += parse.oversize_header(size, files) + b"\n"
-        if not section:
-            return head + b"\n"
-        single = section == "TEXT"
-        asked = [f"BODY.PEEK[{section}]<0.{EXCERPT_BYTES}>"] + (
-            [] if single else [f"BODY.PEEK[{section}.MIME]"]
-        )
-        part = client.fetch([uid], asked)[uid]
-        text: bytes = next(
-            (value for key, value in part.items() if key.startswith(f"BODY[{section}]".encode())), b""
-        )
-        mime = found[b"BODY[HEADER]"] if single else part.get(f"BODY[{section}.MIME]".encode(), b"")
-        kept = _BODY_FIELDS.finditer(mime.replace(b"\r\n", b"\n").rstrip() + b"\n")
-        return head + b"".join(match[0] for match in kept) + b"\n" + text
 
     # --- waiting ---------------------------------------------------------------------------
 
@@ -224,57 +203,28 @@ class Mailreader:
         return self.client
 
 
+class _Client(IMAPClient):  # type: ignore[misc]
+    """The library's client, which tells of its socket before it waits for the server's first word."""
+
+    def __init__(self, opened: Callable[[socket.socket], None], *arguments: Any, **options: Any) -> None:
+        self._opened = opened
+        super().__init__(*arguments, **options)
+
+    def _create_IMAP4(self) -> Any:
+        opened = self._opened
+
+        class Watched(IMAP4_TLS if self.ssl else IMAP4WithTimeout):  # type: ignore[misc]
+            def _create_socket(self, timeout: float | None = None) -> socket.socket:
+                made: socket.socket = super()._create_socket(timeout)
+                opened(made)
+                return made
+
+        tls = (self.ssl_context,) if self.ssl else ()
+        return Watched(self.host, self.port, *tls, self._timeout.connect)
+
+
 def _state(folder: dict[bytes, Any]) -> tuple[Any, ...]:
     return tuple(folder.get(name) for name in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS"))
-
-
-def _outline(structure: Any, prefix: str = "") -> tuple[str, list[dict[str, Any]]]:
-    """Section of the first text (plain before HTML) and the files of a BODYSTRUCTURE."""
-    texts: dict[bytes, str] = {}
-    files: list[dict[str, Any]] = []
-    waiting = [(structure, prefix)]
-    while waiting:
-        part, section = waiting.pop(0)
-        if part.is_multipart:
-            waiting += [(child, f"{section}.{number}".lstrip(".")) for number, child in enumerate(part[0], 1)]
-            continue
-        main, sub = bytes(part[0]).lower(), bytes(part[1]).lower()
-        if main == b"text" and sub in (b"plain", b"html") and sub not in texts:
-            texts[sub] = section or "TEXT"
-        else:
-            files.append(
-                {
-                    "name": _part_name(part),
-                    "mime": (main + b"/" + sub).decode("ascii", "replace"),
-                    "size": part[6],
-                }
-            )
-    return texts.get(b"plain") or texts.get(b"html") or "", files
-
-
-def _part_name(part: Any) -> str:
-    parameters = [item for group in (part[2], _nested(part[-3:])) for item in (group or ())]
-    pairs = dict(zip(parameters[::2], parameters[1::2], strict=False))
-    named = {
-        bytes(key).lower(): bytes(value) for key, value in sorted(pairs.items()) if isinstance(key, bytes)
-    }
-    for wanted in (b"filename", b"name"):
-        if wanted in named:
-            return headers.decoded(named[wanted].decode("utf-8", "surrogateescape"))
-        # RFC 2231: `filename*=utf-8''%D1…`, perhaps in pieces `filename*0*=`.
-        pieces = b"".join(value for key, value in named.items() if key.startswith(wanted + b"*"))
-        if pieces:
-            charset, _, content = pieces.partition(b"'")
-            return decode(unquote_to_bytes(content.partition(b"'")[2]), charset.decode("ascii", "replace"))
-    return ""
-
-
-def _nested(fields: Any) -> tuple[Any, ...]:
-    """Parameters of the disposition: `(b"attachment", (b"filename", b"x"))` somewhere at the end."""
-    for entry in fields:
-        if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], tuple):
-            return entry[1]
-    return ()
 
 
 def _login_failure(error: LoginError) -> Unauthorized | RetryLater:

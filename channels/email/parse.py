@@ -1,19 +1,16 @@
 """A stored mail understood. Pure: the same bytes and settings give the same events."""
 
-import base64
 import hashlib
-import json
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
 from channels.base import BadEvent, Echo, Event, File, Ignored, InboundMessage, Sender
-from channels.email import automatic, headers, html, parts, quotes, threading
+from channels.email import automatic, headers, html, oversize, parts, quotes, threading
 from channels.email.charsets import clean
 from channels.email.settings import EmailSettings
 
 LOOP_HEADER = "X-Otklik-Loop"
-OVERSIZE_HEADER = "X-Otklik-Oversize"
 UNREADABLE = b"X-Otklik-Unreadable:"
 IDENTITY_FIELDS = ("message-id", "from", "to", "cc", "date", "subject", "in-reply-to")
 
@@ -131,22 +128,19 @@ def _inbound(
     text, page, files, extra = _content(leaves)
     own_ids = headers.ids(message, "message-id")[:1]
     subject = headers.text(message, "subject")
-    oversize = _oversize(message)
-    files += _omitted(oversize)
+    size, omitted = oversize.read(message)
     return InboundMessage(
         chat=thread_root(message, payload),
         external_id=content_key(payload),
         sender=Sender(scope="email", external_id=sender.email, name=sender.name, email=sender.email),
-        text=text or ("" if files or page else subject),
+        text=text or ("" if files or omitted or page else subject),
         html=page,
-        files=files,
+        files=files + omitted,
         occurred_at=headers.received(message) or headers.date(message),
         aliases=own_ids,
         references=_references(message, ours),
         automatic=automatic.is_automatic(message),
-        meta=_meta(message, sender, own_ids, subject)
-        | extra
-        | ({"oversize": oversize["size"]} if oversize else {}),
+        meta=_meta(message, sender, own_ids, subject) | extra | ({} if size is None else {"oversize": size}),
     )
 
 
@@ -189,7 +183,7 @@ def _content(leaves: list[parts.Leaf]) -> tuple[str, str, list[File], dict[str, 
 
 
 def _file(leaf: parts.Leaf, cids: frozenset[str]) -> File:
-    content_id = headers.raw(leaf.part, "content-id").strip().strip("<>")
+    content_id = clean(headers.raw(leaf.part, "content-id")).strip().strip("<>")
     return File(
         kind=parts.kind(leaf.mime),
         ref={"part": leaf.index},
@@ -206,32 +200,3 @@ def extract(payload: bytes, ref: dict[str, Any]) -> tuple[bytes, str, str]:
         if leaf.index == ref["part"]:
             return parts.content(leaf), leaf.mime, parts.filename(leaf)
     raise KeyError(ref["part"])
-
-
-def oversize_header(size: int, files: list[dict[str, Any]]) -> bytes:
-    """The line that stands in a stored mail for what was too large to be read."""
-    note = json.dumps({"size": size, "files": files[:50]}).encode()
-    return OVERSIZE_HEADER.encode() + b": " + base64.b64encode(note)
-
-
-def _oversize(message: "Message[str, str]") -> dict[str, Any]:
-    try:
-        value = json.loads(base64.b64decode(headers.raw(message, OVERSIZE_HEADER) or "bnVsbA=="))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) and isinstance(value.get("size"), int) else {}
-
-
-def _omitted(oversize: dict[str, Any]) -> list[File]:
-    named = oversize.get("files") or []
-    return [
-        File(
-            kind=parts.kind(str(entry.get("mime", ""))),
-            ref={"omitted": True},
-            name=clean(str(entry.get("name", "")))[:150],
-            mime=str(entry.get("mime", ""))[:100],
-            size=entry["size"] if isinstance(entry.get("size"), int) else None,
-        )
-        for entry in named
-        if isinstance(entry, dict)
-    ]

@@ -15,6 +15,7 @@ from channels.email import headers
 from channels.email.charsets import clean, decode
 
 MAX_HEADER_BYTES = 262_144
+MAX_PARAMETERS = 2_048
 MAX_PARTS = 200
 MAX_DEPTH = 20
 MAX_MULTIPARTS = 150
@@ -22,6 +23,7 @@ MAX_TEXT = 200_000
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _MULTIPART = re.compile(rb"(?i)content-type:\s{0,9}[\"']?multipart/")
+_MIME = re.compile(r"[a-z0-9.+_-]{1,40}/[a-z0-9.+_-]{1,80}")
 _UNSAFE_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]+')
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 _EXTENSIONS = {"text/calendar": "ics", "message/rfc822": "eml", "text/html": "html", "text/plain": "txt"}
@@ -35,7 +37,9 @@ class _Policy(Compat32):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        return name, value[: headers.MAX_VALUE]
+        # NUL in a charset makes the library raise.
+        limit = MAX_PARAMETERS if name.lower().startswith("content-") else headers.MAX_VALUE
+        return name, value[:limit].replace("\x00", "")
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         return (
@@ -57,10 +61,9 @@ class Leaf:
 
     @property
     def mime(self) -> str:
+        mime = plain_mime(self.part.get_content_type())
         # A multipart whose boundary is missing holds plain text and nothing else.
-        return (
-            "text/plain" if self.part.get_content_maintype() == "multipart" else self.part.get_content_type()
-        )
+        return "text/plain" if mime.startswith("multipart/") else mime
 
 
 @dataclass(slots=True)
@@ -100,12 +103,10 @@ def leaves(message: "Message[str, str]") -> list[Leaf]:
         part, depth, alternative = waiting.pop()
         if depth > MAX_DEPTH or len(found) >= MAX_PARTS:
             raise BadEvent("too many parts")
-        children = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(children, list):
+        if part.get_content_maintype() == "multipart" and part.is_multipart():
             inside = alternative or part.get_content_subtype() == "alternative"
-            waiting += [
-                (child, depth + 1, inside) for child in reversed(children) if isinstance(child, Message)
-            ]
+            children = [child for child in part.get_payload() if isinstance(child, Message)]
+            waiting += [(child, depth + 1, inside) for child in reversed(children)]
         else:
             found.append(Leaf(len(found), part, alternative))
     return found
@@ -113,13 +114,13 @@ def leaves(message: "Message[str, str]") -> list[Leaf]:
 
 def content(leaf: Leaf) -> bytes:
     """Bytes of a leaf, transfer encoding undone; a mail in the mail as it came."""
-    payload = leaf.part.get_payload()
     try:
-        if isinstance(payload, list):
-            return b"\n".join(child.as_bytes() for child in payload if isinstance(child, Message))
+        if leaf.part.is_multipart():
+            children = leaf.part.get_payload()
+            return b"\n".join(child.as_bytes() for child in children if isinstance(child, Message))
         data = leaf.part.get_payload(decode=True)
     except Exception:  # broken encodings raise whatever they like
-        data = str(payload).encode("utf-8", "surrogateescape")
+        data = None
     return data if isinstance(data, bytes) else b""
 
 
@@ -222,6 +223,11 @@ def _is_text(leaf: Leaf) -> bool:
     if leaf.mime not in ("text/plain", "text/html", "text/enriched"):
         return False
     return disposition(leaf.part) != "attachment" and not _declared_name(leaf.part)
+
+
+def plain_mime(value: str) -> str:
+    """A MIME type that is one."""
+    return value if _MIME.fullmatch(value) else "application/octet-stream"
 
 
 def kind(mime: str) -> Kind:

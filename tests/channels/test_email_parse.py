@@ -329,18 +329,18 @@ def _nested(depth: int) -> bytes:
     ids=["deep", "very deep", "headers", "parts"],
 )
 def test_hostile_structure_is_quarantined_quickly(payload: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadEvent):
         adapter().parse(payload)
     assert isinstance(parse.lane(payload), str)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_hostile_parameters_do_not_take_for_ever() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     one(b"From: a@b.test\nContent-Type: text/plain; " + b'a=";' * 50_000 + b"\n\nx")
     one(b"From: " + b'"a" <a@b.test>, ' * 10_000 + b"\nTo: " + b"(" * 100_000 + b"\n\nx")
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_mail_that_the_server_could_not_give_is_quarantined() -> None:

@@ -60,6 +60,6 @@ def test_what_is_no_quote_stays_whole(text: str) -> None:
      ("04.03.2025 " * 27 + "\n") * 600, ("> " * 140 + "\n") * 600, ("* " * 140 + "\n") * 600, "От: x\n" * 9_000],
 )  # fmt: skip
 def test_hostile_text_is_done_quickly(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     fold(text)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3

@@ -129,18 +129,16 @@ class Dovecot:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,
+            start_new_session=True,
         )
         eventually_sync(lambda: self._listens(self.imap_port) and self._listens(self.lmtp_port), 15)
 
     def stop(self) -> None:
-        """End the server and wait for it."""
+        """End the server and everything it started; its folder is thrown away, so without ceremony."""
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10)
             self._process = None
 
     def log(self) -> str:

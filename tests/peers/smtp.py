@@ -36,6 +36,8 @@ class Switches:
     """Take the mail, then cut the connection without an answer."""
     silent_after_data: bool = False
     """Take the mail, then say nothing."""
+    lose_data: str = ""
+    """Do not take the mail, and: `cut` the connection, or never finish the answer (`black_hole`, `slow`)."""
     drop_at_rcpt: bool = False
 
 
@@ -89,6 +91,8 @@ class SmtpPeer:
         """Keep the mail, pass it on, answer or not."""
         if self.switches.refuse_data:
             return self.switches.refuse_data
+        if self.switches.lose_data:
+            return await self._lose(server, self.switches.lose_data)
         content = envelope.original_content or b""
         taken = Taken(envelope.mail_from or "", list(envelope.rcpt_tos), content, list(envelope.mail_options))
         if self.lmtp:
@@ -99,6 +103,17 @@ class SmtpPeer:
         if self.switches.silent_after_data:
             await self.silence.wait()
         return "250 Queued"
+
+    async def _lose(self, server: SMTP, how: str) -> str:
+        transport = server.transport
+        assert isinstance(transport, asyncio.Transport)
+        while how == "slow" and not transport.is_closing():
+            transport.write(b"2")
+            await asyncio.sleep(0.02)
+        if how == "black_hole":
+            await self.silence.wait()
+        transport.abort()
+        return "421 Bye"
 
     def _pass_on(self, mail: Taken) -> None:
         assert self.lmtp
