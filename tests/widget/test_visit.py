@@ -1,11 +1,14 @@
 """A visit through the doors: session, message, answer, receipts."""
 
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, select
 
+from app.agents import viewer
 from channels.models import Inbound
-from dialogs import linking
+from dialogs import access, linking
 from dialogs.models import Customer, Dialog, Identity, Message
 from tests.helpers import eventually
 from tests.widget.site import Site
@@ -190,8 +193,6 @@ async def test_a_personal_link_joins_the_known_customer(site: Site) -> None:
         customer = Customer(name="Known")
         session.add(customer)
         await session.flush()
-        from app.agents import viewer
-
         agent = await viewer.load(session, site.agent_id)
         token, _ = await linking.make(session, agent, customer_id=customer.id, channel_id=site.channel_id)
     visitor = await site.visitor(link_token=token)
@@ -222,3 +223,45 @@ async def test_a_dialog_has_all_of_the_visitors_messages(site: Site) -> None:
         texts = list(await session.scalars(select(Message.text).order_by(Message.seq)))
     assert dialog.inbound_count == 3
     assert texts == ["one", "two", "three"]
+
+
+async def test_an_answer_wakes_the_visitors_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection does not wait until it looks by itself."""
+    monkeypatch.setattr("app.web.widget_live.LOOK", 1000)
+    visitor = await site.visitor()
+    async with visitor.live() as live:
+        assert await live.next() == []
+        await visitor.write("first")  # nobody knew him when the connection began
+        assert [message["text"] for message in await live.next()] == ["first"]
+        await site.answer(visitor, "answer")
+        assert [message["text"] for message in await live.next()] == ["answer"]
+
+
+async def test_typing_is_shown_both_ways(site: Site) -> None:
+    visitor = await site.visitor()
+    await visitor.write("question")
+    shown: list[dict[str, Any]] = []
+    site.app.state.lane._show = lambda keys, body: shown.append({"keys": keys, **body})
+    async with visitor.live() as live:
+        await live.next()
+        await live.say(typing=True)
+        said = await eventually(lambda: shown and shown[0])
+        assert (said["lane"], said["customer"]) == ("typing", True)
+        assert "admin" in said["keys"]
+        async with site.db.transaction() as session:
+            dialog = (await session.scalars(select(Dialog))).one()
+            chat = await access.last_chat(session, dialog)
+        assert said["dialog_id"] == str(dialog.id)
+        site.app.state.lane.typing(dialog.id, keys=frozenset(), body={"agent_id": "x"}, chat=chat)
+        assert await live.next("typing") is True
+    assert len(await site.raw()) == 1
+
+
+async def test_nothing_is_left_behind_by_a_closed_connection(site: Site) -> None:
+    visitor = await site.visitor()
+    await visitor.write("question")
+    async with visitor.live() as live:
+        await live.next()
+        assert site.app.state.feed._followers
+    await eventually(lambda: not site.app.state.feed._followers and not site.app.state.lane._listeners)
+    assert not site.app.state.widget_hub._lines

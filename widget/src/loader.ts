@@ -16,9 +16,18 @@ border-radius:14px;box-shadow:0 0 0 1px #0000001a,0 12px 48px #0000003d;backgrou
 @media(prefers-reduced-motion:reduce){button{transition:none}}
 @media print{:host{display:none}}`;
 
-const ICON =
-  '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round" aria-hidden="true">' +
-  '<path d="M4 5h16v11H10l-5 4v-4H4z"/></svg>';
+/** Built node by node: a site may forbid markup from text (Trusted Types). */
+function icon(): SVGElement {
+  const make = (name: string, attributes: Record<string, string>): SVGElement => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const key in attributes) node.setAttribute(key, attributes[key] as string);
+    return node;
+  };
+  const look = { fill: "none", stroke: "currentColor", "stroke-width": "2", "stroke-linejoin": "round" };
+  const svg = make("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", ...look });
+  svg.append(make("path", { d: "M4 5h16v11H10l-5 4v-4H4z" }));
+  return svg;
+}
 
 function start(script: HTMLScriptElement): void {
   const channel = script.dataset.channel ?? "";
@@ -42,11 +51,10 @@ function start(script: HTMLScriptElement): void {
   const badge = document.createElement("b");
   const frame = document.createElement("iframe");
   button.type = "button";
-  button.innerHTML = ICON;
   button.dataset.testid = "chat-open";
   badge.dataset.testid = "chat-badge";
   badge.setAttribute("aria-hidden", "true");
-  button.append(badge);
+  button.append(icon(), badge);
   button.hidden = badge.hidden = frame.hidden = true;
   root.append(frame, button);
 

@@ -65,6 +65,8 @@ export class Problem extends Error {
 
 export class Api {
   token = "";
+  /** What this page uploaded, under its id until the message is in the thread. */
+  private readonly own = new Map<string, Blob>();
 
   constructor(private readonly channel: string) {}
 
@@ -111,11 +113,13 @@ export class Api {
   async upload(file: File): Promise<FileOut> {
     const form = new FormData();
     form.append("file", file, file.name || "file");
-    return (await (await this.call("files", { method: "POST", body: form })).json()) as FileOut;
+    const stored = (await (await this.call("files", { method: "POST", body: form })).json()) as FileOut;
+    this.own.set(stored.id, file);
+    return stored;
   }
 
   async file(id: string): Promise<Blob> {
-    return (await this.call(`files/${id}`, {})).blob();
+    return this.own.get(id) ?? (await this.call(`files/${id}`, {})).blob();
   }
 
   live(): WebSocket {
