@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
@@ -20,6 +20,7 @@ from app.core.config import Settings
 from app.core.db import Database
 from channels.base import Adapter, BadEvent, Event, InboundMessage
 from dialogs import inbound_events, store
+from dialogs.store import clean
 
 log = structlog.get_logger()
 
@@ -67,7 +68,8 @@ for update skip locked
 _SETTLE = text("""
 update inbound
 set state = :state, error = :error, done_at = now(), attempts = attempts + 1
-where id = :id
+where id = :id and state = 'new'
+returning id
 """)
 
 _POSTPONE = text("""
@@ -100,10 +102,10 @@ async def turn(db: Database, gateway: Gateway, settings: Settings) -> bool:
     except (store.Duplicate, asyncpg.UniqueViolationError):
         assert raw is not None
         await _carefully(db, raw, gateway=gateway, settings=settings)
-    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
+    except Exception as error:
         if raw is None:
             raise
-        await _postpone(db, raw, reason=f"The database refused it: {type(error).__name__}.")
+        await _refused(db, raw, error)
     return True
 
 
@@ -114,8 +116,25 @@ async def _carefully(db: Database, raw: Raw, *, gateway: Gateway, settings: Sett
             row = (await session.execute(_CLAIM_AGAIN, {"id": raw.id})).first()
             if row is not None:
                 await _understand(session, Raw(*row), gateway=gateway, settings=settings)
-    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
-        await _postpone(db, raw, reason=f"The database refused it: {type(error).__name__}.")
+    except Exception as error:
+        await _refused(db, raw, error)
+
+
+async def _refused(db: Database, raw: Raw, error: Exception) -> None:
+    """What the database refuses it may take later; a mistake of ours stays one until it is mended.
+
+    A broken connection says nothing about the event, which is as it was: the error goes on.
+    """
+    lost = asyncpg.InterfaceError | asyncpg.PostgresConnectionError | OSError
+    if isinstance(error, lost) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        raise error
+    name = type(getattr(error, "orig", None) or error).__name__
+    if isinstance(error, SQLAlchemyError | asyncpg.PostgresError):
+        await _postpone(db, raw, reason=f"The database refused it: {name}.")
+        return
+    log.error("inbound.failed", inbound_id=raw.id, channel_id=str(raw.channel_id), exc_info=error)
+    async with db.transaction() as session:
+        await _quarantine(session, raw, reason=f"It could not be carried out: {name}.")
 
 
 async def _claim(session: AsyncSession) -> Raw | None:
@@ -148,10 +167,9 @@ def _one_message(events: list[Event]) -> bool:
 
 
 async def _quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:
-    await session.execute(
-        _SETTLE, {"id": raw.id, "state": "quarantined", "error": reason.replace("\x00", "")[:2000]}
-    )
-    await _tell(session, raw)
+    values = {"id": raw.id, "state": "quarantined", "error": clean(reason)[:2000]}
+    if await session.scalar(_SETTLE, values) is not None:
+        await _tell(session, raw)
 
 
 async def _postpone(db: Database, raw: Raw, *, reason: str) -> None:

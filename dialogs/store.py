@@ -21,7 +21,7 @@ PREVIEW = 160
 
 
 class Duplicate(Exception):
-    """This message is stored already, by another raw event."""
+    """This message was stored at the same moment, by another raw event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ async def store(
     route: Route,
     inbound_id: int | None = None,
     customer_id: UUID | None = None,
-) -> Stored:
-    """Store `message`; raises `Duplicate`.
+) -> Stored | None:
+    """Store `message`; None when it is there already, `Duplicate` when it is coming in just now.
 
     `customer_id`: the customer a new identity belongs to, when something proved it. Settles the raw
     event too. After an exception the transaction is of no more use: roll it back.
@@ -79,6 +79,8 @@ async def store(
         if error.constraint_name == "uq_messages_external":
             raise Duplicate from None
         raise
+    if row is None:
+        return None
     if row["orphan"] is not None:
         await connection.execute("delete from customers where id = $1", row["orphan"])
     return Stored(**{name: row[name] for name in Stored.__dataclass_fields__})
@@ -96,15 +98,15 @@ def parameters(
         clean(sender.external_id),
         clean(sender.name)[:300],
         clean(sender.username)[:300],
-        sender.phone[:50],
+        clean(sender.phone)[:50],
         clean(sender.email)[:300],
-        sender.locale[:20],
+        clean(sender.locale)[:20],
         clean(message.text),
         clean(message.html) or None,
         clean(message.chat),
         clean(message.external_id),
         clean(message.reply_to),
-        orjson.dumps(_meta(message)).decode().replace("\\u0000", ""),
+        json(_meta(message)),
         route.reopen,
         preview(message),
         message.automatic,
@@ -112,9 +114,7 @@ def parameters(
         customer_id,
         inbound_id,
         message.occurred_at,
-        orjson.dumps([_file(file, position) for position, file in enumerate(message.files)])
-        .decode()
-        .replace("\\u0000", ""),
+        json([_file(file, position) for position, file in enumerate(message.files)]),
         [clean(alias) for alias in message.aliases],
     ]
 
@@ -122,6 +122,21 @@ def parameters(
 def clean(text: str) -> str:
     """PostgreSQL stores everything but NUL and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def json(value: Any) -> str:
+    """JSON that PostgreSQL stores: every text in it cleaned."""
+    return orjson.dumps(_cleaned(value)).decode()
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return value
 
 
 def preview(message: InboundMessage) -> str:
