@@ -2,7 +2,7 @@
 
 import { get, patch, post, put, remove } from './http'
 import type {
-  Agent, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, ListedDialog, Me, Message, NewMessage,
+  Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, ListedDialog, Me, Message, NewMessage,
   NewTask, Page, Quarantined, Snapshot, Task, Team, Token,
 } from './types'
 
@@ -48,6 +48,8 @@ export const customers = {
   list: (query: Query, signal?: AbortSignal) => get<Page<Customer>>('/customers', query, signal),
   get: (id: string) => get<CustomerCard>(`/customers/${id}`),
   change: (id: string, fields: Fields) => patch<Customer>(`/customers/${id}`, fields),
+  contact: (id: string, kind: string, external_id: string) =>
+    post<unknown>(`/customers/${id}/contacts`, { kind, external_id }),
   link: (id: string, channel_id: string) =>
     post<{ url: string; expires_at: string }>(`/customers/${id}/link-tokens`, { channel_id }),
 }
@@ -63,8 +65,8 @@ export const tasks = {
 
 export const agents = {
   list: () => all<Agent>('/agents'),
-  create: (body: Fields) => post<Agent & { password?: string | null }>('/agents', body),
-  change: (id: string, body: Fields) => patch<Agent & { password?: string | null }>(`/agents/${id}`, body),
+  create: (body: Fields) => post<AgentSecret>('/agents', body),
+  change: (id: string, body: Fields) => patch<AgentSecret>(`/agents/${id}`, body),
 }
 
 export const teams = {

@@ -2,7 +2,7 @@
 
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
-import { customers as api } from '@/api/client'
+import { customers as api, tasks as tasksApi } from '@/api/client'
 import type { Fact } from '@/api/facts'
 import type { CustomerCard } from '@/api/types'
 import { useDialogs } from './dialogs'
@@ -16,9 +16,12 @@ export const useCustomers = defineStore('customers', () => {
   const get = (id: string | null | undefined) => (id ? cards.value.get(id) : undefined)
 
   async function load(id: string): Promise<void> {
-    const card = await api.get(id)
+    const mark = tasks.mark()
+    const [card, own] = await Promise.all([
+      api.get(id), tasksApi.list({ view: 'all', status: 'any', customer_id: id, limit: 50 }),
+    ])
     cards.value.set(id, card)
-    tasks.seed(card.tasks)
+    tasks.seed(own.items, mark)
     for (const dialog of card.dialogs) if (!dialogs.get(dialog.id)) dialogs.state.byId.set(dialog.id, dialog)
   }
 

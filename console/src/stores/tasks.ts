@@ -105,10 +105,10 @@ export const useTasks = defineStore('tasks', () => {
     state.value = emptyTasks()
   }
 
-  const seed = (items: Task[]) => take(items, freshness.mark())
+  const mark = () => freshness.mark()
 
   return {
     state, filter, next, loading, shown, get, ofDialogs, open, more, fetchOne, apply, put, create, change, link, unlink,
-    seed, clear,
+    seed: take, mark, clear,
   }
 })

@@ -48,9 +48,9 @@ function dayDistance(at: Date, speech: Speech): number {
 /** Time of a row: minutes within the hour, the clock today, else the date. */
 export function brief(at: Date, speech: Speech): string {
   const passed = speech.now.getTime() - at.getTime()
-  const relative = new Intl.RelativeTimeFormat(speech.locale, { numeric: 'auto', style: 'narrow' })
-  if (passed >= 0 && passed < MINUTE) return relative.format(0, 'second')
-  if (passed > 0 && passed < 60 * MINUTE) return relative.format(-Math.floor(passed / MINUTE), 'minute')
+  const relative = new Intl.RelativeTimeFormat(speech.locale, { numeric: 'auto', style: 'short' })
+  if (Math.abs(passed) < MINUTE) return relative.format(0, 'second')
+  if (passed > 0 && passed < 60 * MINUTE) return relative.format(-Math.floor(passed / MINUTE), 'minute').replace('.', '')
   if (dayDistance(at, speech) === 0) return clock(at, speech)
   return shortDate(at, speech)
 }
