@@ -191,7 +191,7 @@ async def _answers(listener: socket.socket) -> bool:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: otklik\r\nConnection: close\r\n\r\n")

@@ -18,6 +18,8 @@ import pytest
 from tests.helpers import eventually_sync
 
 ROOT = Path(__file__).parents[2]
+_PATIENCE = 100  # a start takes 2 s; a machine under load needs more
+pytestmark = pytest.mark.timeout(400)
 
 
 class Desk:
@@ -47,7 +49,7 @@ class Desk:
             found = re.search(r"is ready: (http://\S+)", self.output)
             return found[1] if found else None
 
-        return eventually_sync(address, 40) or ""
+        return eventually_sync(address, _PATIENCE) or ""
 
     def family(self) -> list[psutil.Process]:
         own = psutil.Process(self.process.pid)
@@ -58,7 +60,7 @@ class Desk:
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        return self.process.wait(25)
+        return self.process.wait(40)
 
 
 def clean_env(data_dir: Path) -> dict[str, str]:
@@ -74,7 +76,7 @@ def otklik(data_dir: Path, *arguments: str, **env: str) -> subprocess.CompletedP
         env=clean_env(data_dir) | env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=_PATIENCE,
         check=False,
     )
 
@@ -100,12 +102,12 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def start(data_dir: Path) -> Iterator[Callable[[], Desk]]:
+def start(data_dir: Path) -> Iterator[Callable[..., Desk]]:
     """Starts `otklik up` on the test's data folder; what still runs in the end is killed."""
     started: list[Desk] = []
 
-    def begin() -> Desk:
-        started.append(Desk(data_dir))
+    def begin(**env: str) -> Desk:
+        started.append(Desk(data_dir, **env))
         return started[-1]
 
     yield begin
@@ -117,11 +119,13 @@ def start(data_dir: Path) -> Iterator[Callable[[], Desk]]:
 
 
 @pytest.fixture
-def desk(start: Callable[[], Desk]) -> Desk:
+def desk(start: Callable[..., Desk]) -> Desk:
     return start()
 
 
-def test_first_start_shows_a_login_and_ctrl_c_stops_everything(desk: Desk, start: Callable[[], Desk]) -> None:
+def test_first_start_shows_a_login_and_ctrl_c_stops_everything(
+    desk: Desk, start: Callable[..., Desk]
+) -> None:
     address = desk.ready()
     assert re.search(r"First login: \S+ +password: \S+", desk.output)
     assert alive(address)
@@ -135,7 +139,7 @@ def test_first_start_shows_a_login_and_ctrl_c_stops_everything(desk: Desk, start
 
 
 def test_killed_supervisor_takes_all_with_it_and_the_next_start_works(
-    desk: Desk, start: Callable[[], Desk]
+    desk: Desk, start: Callable[..., Desk]
 ) -> None:
     desk.ready()
     family = desk.family()
@@ -153,8 +157,8 @@ def test_killed_children_are_started_again(desk: Desk) -> None:
     for word in ("serve", "work", "-D"):
         victim = desk.child(word)
         victim.kill()
-        eventually_sync(lambda: replaced(desk, word, victim), 30)  # noqa: B023 - called at once
-    eventually_sync(lambda: alive(address), 30)
+        eventually_sync(lambda: replaced(desk, word, victim), _PATIENCE)  # noqa: B023 - called at once
+    eventually_sync(lambda: alive(address), _PATIENCE)
     family = desk.family()
     assert desk.end(signal.SIGTERM) == 0
     assert all_gone(family)
@@ -165,6 +169,34 @@ def replaced(desk: Desk, word: str, victim: psutil.Process) -> bool:
         return desk.child(word).pid != victim.pid
     except (StopIteration, psutil.Error):
         return False
+
+
+def test_external_database_and_programs_apart(
+    start: Callable[..., Desk], data_dir: Path, database_url: str
+) -> None:
+    """With DATABASE_URL nothing is embedded; `serve` and `work` stand alone beside it."""
+    desk = start(DATABASE_URL=database_url)
+    address = desk.ready()
+    assert "embedded" not in desk.output
+    assert not [p for p in desk.family() if p.name() == "postgres"]
+    assert desk.end() == 0
+    port = address.rpartition(":")[2]
+    env = clean_env(data_dir) | {"DATABASE_URL": database_url, "OTKLIK_PORT": port}
+    apart = [
+        subprocess.Popen(
+            [sys.executable, "-m", "app.cli", name], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+        )
+        for name in ("serve", "work")
+    ]
+    try:
+        eventually_sync(lambda: alive(address), _PATIENCE)
+        assert apart[1].poll() is None
+    finally:
+        for process in apart:
+            process.terminate()
+        codes = [process.wait(20) for process in apart]
+    assert codes[1] == 0
+    assert codes[0] in (0, -signal.SIGTERM)
 
 
 def test_taken_port_is_one_sentence(data_dir: Path) -> None:
