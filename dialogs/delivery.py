@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from channels.base import Receipt
+from dialogs import waiting
 from dialogs.models import Message, MessageAlias
 from dialogs.store import clean
 
@@ -24,7 +25,7 @@ async def receipt(session: AsyncSession, event: Receipt, *, channel_id: UUID) ->
         return False
     values: dict[str, object] = {"status": event.status}
     if event.status == "failed":
-        values |= {"error": event.reason[:1000], "error_code": "bounced"}
+        values |= {"error": clean(event.reason)[:1000], "error_code": "bounced"}
     if event.status in ("delivered", "read"):
         values["delivered_at"] = func.coalesce(Message.delivered_at, func.now())
     if event.status == "read":
@@ -43,6 +44,8 @@ async def receipt(session: AsyncSession, event: Receipt, *, channel_id: UUID) ->
     rows = changed.all()
     for row in rows:
         await tell(session, row.id, row.customer_id, row.dialog_id, event.status)
+    for dialog_id in {row.dialog_id for row in rows} if event.status == "failed" else ():
+        await waiting.recount(session, dialog_id)
     return bool(rows)
 
 

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from channels.base import Echo
-from dialogs import delivery
+from dialogs import delivery, waiting
 from dialogs.models import Dialog, Identity, Message, MessageAlias
 from dialogs.store import PREVIEW, clean
 
@@ -25,24 +25,24 @@ async def apply(session: AsyncSession, event: Echo, *, raw: "Raw") -> bool:
 
 
 async def _ours(session: AsyncSession, event: Echo, raw: "Raw") -> Message | None:
-    conditions = [
-        (Message.chat == clean(event.chat)) & (Message.external_id == clean(event.external_id)),
-        Message.id.in_(
-            select(MessageAlias.message_id).where(
-                MessageAlias.channel_id == raw.channel_id,
-                MessageAlias.alias == f"{clean(event.chat)}:{clean(event.external_id)}",
-            )
-        ),
-    ]
-    # the echo may come before the answer to our own call
-    conditions.append(
-        Message.status.in_(("sending", "unknown"))
-        & (Message.chat == clean(event.chat))
-        & (Message.text == clean(event.text))
+    """Known by its key or its id; else the newest whose outcome we wait for, by its text."""
+    chat, external_id = clean(event.chat), clean(event.external_id)
+    named = select(MessageAlias.message_id).where(
+        MessageAlias.channel_id == raw.channel_id, MessageAlias.alias == f"{chat}:{external_id}"
     )
+    known = or_((Message.chat == chat) & (Message.external_id == external_id), Message.id.in_(named))
+    if event.key.isdecimal() and int(event.key) < 2**63:
+        known |= (Message.seq == int(event.key)) & func.coalesce(Message.chat, chat).in_(("", chat))
+    awaited = Message.status.in_(("sending", "unknown")) & (Message.chat == chat)
+    return await _newest(session, raw, known) or await _newest(
+        session, raw, awaited & (Message.text == clean(event.text))
+    )
+
+
+async def _newest(session: AsyncSession, raw: "Raw", where: ColumnElement[bool]) -> Message | None:
     found: Message | None = await session.scalar(
         select(Message)
-        .where(Message.channel_id == raw.channel_id, Message.direction == "out", or_(*conditions))
+        .where(Message.channel_id == raw.channel_id, Message.direction == "out", where)
         .order_by(Message.seq.desc())
         .limit(1)
         .with_for_update()
@@ -51,14 +51,17 @@ async def _ours(session: AsyncSession, event: Echo, raw: "Raw") -> Message | Non
 
 
 async def _settle(session: AsyncSession, message: Message, event: Echo) -> bool:
-    if message.status not in ("unknown", "sending"):
+    """The platform shows it, so it has it, whatever we had thought of it."""
+    if message.status not in ("queued", "sending", "unknown", "failed"):
         return True
     message.status = "sent"
     message.sent_at = message.sent_at or func.now()
+    message.chat = message.chat or clean(event.chat)
     message.external_id = message.external_id or clean(event.external_id)
     message.error = message.error_code = None
     message.next_attempt_at = None
     await session.flush()
+    await waiting.recount(session, message.dialog_id)
     await delivery.tell(session, message.id, message.customer_id, message.dialog_id, "sent")
     return True
 

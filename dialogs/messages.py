@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from app.core import clock, facts
 from app.core.config import Settings
 from app.core.errors import Conflict, Invalid
 from channels.models import Channel
-from dialogs import access, recipients, uploads
+from dialogs import access, recipients, uploads, waiting
 from dialogs.models import Attachment, Dialog, DialogRead, Message
 from dialogs.schemas import MessageNew
 from dialogs.store import PREVIEW
@@ -194,7 +194,7 @@ async def cancel(session: AsyncSession, viewer: Viewer, message_id: UUID) -> Non
     )
     if changed is None:
         raise CannotCancel
-    await _wait_as_before(session, dialog)
+    await waiting.recount(session, dialog.id)
     await facts.record(
         session,
         "message.cancelled",
@@ -205,30 +205,17 @@ async def cancel(session: AsyncSession, viewer: Viewer, message_id: UUID) -> Non
     )
 
 
-async def _wait_as_before(session: AsyncSession, dialog: Dialog) -> None:
-    """Without the cancelled answer the customer waits since his first message after the last one."""
-    answered = (
-        select(func.coalesce(func.max(Message.seq), 0))
-        .where(
-            Message.dialog_id == dialog.id,
-            Message.direction == "out",
-            Message.status.not_in(("cancelled", "failed", "unknown")),
-        )
-        .scalar_subquery()
-    )
-    dialog.waiting_since = await session.scalar(
-        select(func.min(Message.created_at)).where(
-            Message.dialog_id == dialog.id, Message.direction == "in", Message.seq > answered
-        )
-    )
-
-
 async def resend(session: AsyncSession, viewer: Viewer, message_id: UUID, *, settings: Settings) -> UUID:
-    """Send a failed message again, as a new one; raises `CannotResend`."""
+    """Send a failed message again, as a new one; raises `CannotResend`.
+
+    Asked twice, it gives the repeat that is on its way or has arrived.
+    """
     old = await access.access_message(session, viewer, message_id)
     dialog = await access.access_dialog(session, viewer, old.dialog_id, lock=True)
     if old.direction != "out" or old.status not in ("failed", "unknown", "cancelled"):
         raise CannotResend
+    if (repeated := await _repeated(session, old)) is not None:
+        return repeated
     again = Message(
         customer_id=old.customer_id,
         dialog_id=old.dialog_id,
@@ -248,3 +235,16 @@ async def resend(session: AsyncSession, viewer: Viewer, message_id: UUID, *, set
     await uploads.copy(session, old.id, to=again.id)
     await _show(session, viewer, dialog, again)
     return again.id
+
+
+async def _repeated(session: AsyncSession, old: Message) -> UUID | None:
+    found: UUID | None = await session.scalar(
+        select(Message.id)
+        .where(
+            Message.dialog_id == old.dialog_id,
+            Message.meta["resent"].astext == str(old.id),
+            Message.status.not_in(("cancelled", "failed", "unknown")),
+        )
+        .limit(1)
+    )
+    return found

@@ -16,12 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database
+from app.core.errors import NotFound
 from app.core.files import Files
 from channels import registry
 from channels.base import (
     Adapter,
     DeliveryError,
     OutcomeUnknown,
+    OutgoingMessage,
     Rejected,
     RetryLater,
     Sent,
@@ -119,14 +121,32 @@ async def _claim(session: AsyncSession) -> Claimed | None:
 
 
 async def _send(db: Database, gateway: Gateway, files: Files, claimed: Claimed) -> Sent:
-    async with db.transaction() as session:
-        adapter: Adapter = await gateway.adapter(session, claimed.channel_id)
-        message = await outgoing.compose(session, claimed.id, files=files)
+    deadline = asyncio.get_running_loop().time() + SEND_SECONDS
     try:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout_at(deadline):
+            adapter, message = await _prepare(db, gateway, files, claimed)
+    except NotFound as error:
+        raise Rejected(error.detail, code="file_gone") from None
+    except Exception as error:  # nothing has left, so trying again is harmless
+        log.exception("outbox.not_prepared", message_id=str(claimed.id))
+        raise RetryLater(f"It could not be prepared: {type(error).__name__}.", code="not_prepared") from None
+    try:
+        async with asyncio.timeout_at(deadline):
             return await adapter.send(message)
     except TimeoutError:
         raise OutcomeUnknown("The platform did not answer in time.", code="timeout") from None
+
+
+async def _prepare(
+    db: Database, gateway: Gateway, files: Files, claimed: Claimed
+) -> tuple[Adapter, OutgoingMessage]:
+    """What to send and by what; the files are read before anything leaves."""
+    async with db.transaction() as session:
+        adapter = await gateway.adapter(session, claimed.channel_id)
+        message = await outgoing.compose(session, claimed.id, files=files)
+    for file in message.files:
+        await file.content.read()
+    return adapter, message
 
 
 async def _failed(db: Database, claimed: Claimed, error: DeliveryError) -> None:

@@ -13,15 +13,18 @@ from channels.base import Kind, OutgoingFile, OutgoingMessage
 from dialogs.models import Attachment, Identity, Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredContent:
-    """Bytes of a stored file, read when the adapter wants them."""
+    """Bytes of a stored file, read once."""
 
     files: Files
     key: str
+    data: bytes | None = None
 
     async def read(self) -> bytes:
-        return await self.files.get(self.key)
+        if self.data is None:
+            self.data = await self.files.get(self.key)
+        return self.data
 
 
 async def compose(session: AsyncSession, message_id: UUID, *, files: Files) -> OutgoingMessage:

@@ -11,8 +11,8 @@ from app.core import facts
 from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
 from channels.models import Channel
-from dialogs import delivery
-from dialogs.models import Dialog, Identity, Message, MessageAlias
+from dialogs import delivery, waiting
+from dialogs.models import Identity, Message, MessageAlias
 from dialogs.store import clean
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ async def sent(session: AsyncSession, claimed: "Claimed", outcome: Sent) -> None
     if outcome.status == "delivered":
         values["delivered_at"] = func.now()
     if not await _settle(session, claimed, outcome.status, error=None, **values):
-        return
+        # An echo or a receipt was quicker; its id may be another part's.
+        aliases += [f"{chat}:{external_id}" for external_id in ids[:1]]
     for alias in aliases:
         await session.execute(
             insert(MessageAlias)
@@ -48,7 +49,7 @@ async def failed(
     """The platform will not take it: the customer waits again."""
     if not await _settle(session, claimed, "failed", error=error):
         return
-    await _waits_again(session, claimed)
+    await waiting.recount(session, claimed.dialog_id)
     if unreachable:
         await _unreachable(session, claimed)
 
@@ -56,7 +57,7 @@ async def failed(
 async def unknown(session: AsyncSession, claimed: "Claimed", error: DeliveryError) -> None:
     """Nobody can say whether the platform took it; a person decides whether to send again."""
     if await _settle(session, claimed, "unknown", error=error):
-        await _waits_again(session, claimed)
+        await waiting.recount(session, claimed.dialog_id)
 
 
 async def requeue(
@@ -99,19 +100,6 @@ async def _settle(
     return True
 
 
-async def _waits_again(session: AsyncSession, claimed: "Claimed") -> None:
-    await session.execute(
-        update(Dialog)
-        .where(
-            Dialog.id == claimed.dialog_id,
-            Dialog.last_message_id == claimed.id,
-            Dialog.status != "closed",
-            Dialog.inbound_count > 0,
-        )
-        .values(waiting_since=func.coalesce(Dialog.waiting_since, func.now()))
-    )
-
-
 async def _unreachable(session: AsyncSession, claimed: "Claimed") -> None:
     identity_id = await session.scalar(
         update(Identity)
@@ -137,7 +125,6 @@ async def stop_channel(session: AsyncSession, channel_id: "UUID", error: Unautho
 
 
 async def freeze(session: AsyncSession, channel_id: "UUID", pause: timedelta) -> None:
-    """The platform asked the whole channel to pause."""
-    await session.execute(
-        update(Channel).where(Channel.id == channel_id).values(frozen_until=func.now() + pause)
-    )
+    """The platform asked the whole channel to pause; the longest pause counts."""
+    until = func.greatest(Channel.frozen_until, func.now() + pause)
+    await session.execute(update(Channel).where(Channel.id == channel_id).values(frozen_until=until))

@@ -18,7 +18,7 @@ _COPIED = ("kind", "name", "mime", "size", "width", "height", "duration", "state
 async def adopt(session: AsyncSession, files: Sequence[File], *, message_id: UUID, identity_id: UUID) -> None:
     """Files a visitor uploaded to our own server are taken over by the message that names them."""
     uploaded = {
-        position: UUID(str(file.ref["upload"])) for position, file in enumerate(files) if "upload" in file.ref
+        position: _id(file.ref["upload"]) for position, file in enumerate(files) if "upload" in file.ref
     }
     for position, upload_id in uploaded.items():
         upload = await session.scalar(
@@ -38,6 +38,14 @@ async def adopt(session: AsyncSession, files: Sequence[File], *, message_id: UUI
             .where(Attachment.message_id == message_id, Attachment.position == position)
             .values(identity_id=identity_id, **values)
         )
+
+
+def _id(value: object) -> UUID | None:
+    """What is no id at all names no upload."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
 
 
 async def attach(

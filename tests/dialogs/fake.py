@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from channels import base
 from channels.base import (
@@ -56,10 +57,8 @@ def payload(*events: Event) -> bytes:
 
 def message(who: str, text: str = "Hello", **values: Any) -> InboundMessage:
     """A message of `who`, in a chat of his own."""
-    scope = values.pop("scope", "")
-    return InboundMessage(
-        **{"chat": who, "sender": Sender(scope, who, name=who.title()), "text": text, **values}
-    )
+    usual = {"chat": who, "external_id": uuid4().hex, "sender": Sender("", who, name=who.title())}
+    return InboundMessage(**usual | {"text": text} | values)  # type: ignore[arg-type]
 
 
 class FakeSettings(AdapterSettings):
