@@ -86,6 +86,7 @@ export async function startDesk(): Promise<void> {
     lane: (lane) => usePresence().take(lane),
     state: (state) => {
       session.feed = state
+      if (state === 'live') for (const lane of standing.values()) feed?.send(lane)
     },
     resync: () => void resync(),
     signedOut: () => session.leave(),
@@ -103,4 +104,11 @@ export function stopDesk(): void {
 }
 
 export const hurry = () => feed?.hurry()
-export const tell = (lane: LaneOut) => feed?.send(lane)
+
+/** What I look at and whether I am here must be said again after every reconnection. */
+const standing = new Map<string, LaneOut>()
+
+export function tell(lane: LaneOut): void {
+  if (lane.lane !== 'typing') standing.set(lane.lane, lane)
+  feed?.send(lane)
+}
