@@ -161,4 +161,4 @@ def _attach(mail: EmailMessage, data: bytes, mime: str, name: str) -> None:
 
 
 def _one_line(value: str) -> str:
-    return _LINE_BREAKS.sub(" ", value).strip()
+    return _LINE_BREAKS.sub(" ", clean(value)).strip()

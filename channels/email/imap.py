@@ -28,6 +28,10 @@ POLL_SECONDS = 60
 SLICE_SECONDS = 20
 
 
+# What the library raises when a server answers as none should.
+_ODD = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+
+
 class Lost(Exception):
     """The connection is gone: connect again."""
 
@@ -47,7 +51,7 @@ class Mailreader:
         self.disconnect()
         try:
             self.client = client = self._open()
-            client.login(*self.settings.imap_credentials())
+            _log_in(client, *self.settings.imap_credentials())
             found = client.select_folder(self.settings.imap_folder, readonly=True)
         except LoginError as error:
             self.disconnect()
@@ -55,7 +59,7 @@ class Mailreader:
         except IMAPClientError as error:
             self.disconnect()
             raise RetryLater(f"The IMAP server refused: {_said(error)}", code="imap_refused") from error
-        except (OSError, ValueError) as error:
+        except (OSError, *_ODD) as error:
             self.disconnect()
             raise RetryLater(f"No connection to the IMAP server: {_said(error)}", code="connect") from error
         return {"messages": found.get(b"EXISTS", 0), "idle": client.has_capability("IDLE")}
@@ -101,7 +105,7 @@ class Mailreader:
         """The next mails after `cursor`, oldest first; empty when there are none. Raises `Lost`."""
         try:
             return self._collect(cursor)
-        except (IMAPClientAbortError, OSError) as error:
+        except (IMAPClientAbortError, OSError, *_ODD) as error:
             raise Lost(_said(error)) from error
         except IMAPClientError as error:
             raise RetryLater(f"The IMAP server refused: {_said(error)}", code="imap_refused") from error
@@ -172,7 +176,7 @@ class Mailreader:
                 self._idle(client)
             else:
                 self._nap(client)
-        except (IMAPClientError, OSError, ValueError) as error:
+        except (IMAPClientError, OSError, *_ODD) as error:
             raise Lost(_said(error)) from error
 
     def _idle(self, client: IMAPClient) -> None:
@@ -227,6 +231,14 @@ def _state(folder: dict[bytes, Any]) -> tuple[Any, ...]:
     return tuple(folder.get(name) for name in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS"))
 
 
+def _log_in(client: IMAPClient, login: str, password: str) -> None:
+    if (login + password).isascii():
+        client.login(login, password)
+    else:
+        # LOGIN knows ASCII only.
+        client.plain_login(login, password)
+
+
 def _login_failure(error: LoginError) -> Unauthorized | RetryLater:
     said = _said(error)
     if "UNAVAILABLE" in said.upper() or "INUSE" in said.upper():
@@ -236,4 +248,7 @@ def _login_failure(error: LoginError) -> Unauthorized | RetryLater:
 
 def _said(error: BaseException) -> str:
     """What the server said, short. Servers repeat no password; the library puts none into errors."""
+    if isinstance(error, ValueError):
+        # Errors of encoding quote what could not be encoded, which may be of the password.
+        return type(error).__name__
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,6 +14,8 @@ MAX_CHARACTERS = 1_000_000
 MAX_NESTING = 500
 MAX_ATTRIBUTES = 100
 MAX_TAGS = 60_000
+MAX_TOKENS = 150_000
+"""Tags that open or close, and texts between them."""
 
 
 def words(listed: str) -> frozenset[str]:
@@ -68,7 +70,9 @@ def read(source: str) -> Iterator[Token]:
         raise TooComplex("size")
     stack: list[str] = []
     count = 0
-    for item in _scan(source):
+    for number, item in enumerate(_scan(source)):
+        if number > MAX_TOKENS:
+            raise TooComplex("tokens")
         if isinstance(item, Open):
             count += 1
             if count > MAX_TAGS or len(stack) >= MAX_NESTING:

@@ -17,6 +17,8 @@ from channels.email.compose import Outgoing
 from channels.email.settings import EmailSettings
 
 CONNECT_SECONDS = 20
+SLOWEST = 50_000
+"""Bytes a second of the thinnest line: a large mail is given the time it needs."""
 GREYLIST = timedelta(minutes=1)
 
 
@@ -28,7 +30,7 @@ async def session(settings: EmailSettings) -> AsyncIterator[aiosmtplib.SMTP]:
         port=settings.smtp_port,
         use_tls=settings.smtp_tls == "ssl",
         start_tls=settings.smtp_tls == "starttls",
-        tls_context=ssl.create_default_context(cafile=settings.http.ca_bundle or None),
+        tls_context=_trust(settings),
         timeout=min(CONNECT_SECONDS, settings.http.timeout),
     )
     await _open(client, settings)
@@ -39,6 +41,15 @@ async def session(settings: EmailSettings) -> AsyncIterator[aiosmtplib.SMTP]:
         with suppress(Exception):
             await client.quit(timeout=2)
         client.close()
+
+
+def _trust(settings: EmailSettings) -> ssl.SSLContext | None:
+    if settings.smtp_tls == "none":
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.http.ca_bundle or None)
+    except (OSError, ValueError):
+        raise Rejected("The CA bundle cannot be read.", code="ca_bundle") from None
 
 
 async def _open(client: aiosmtplib.SMTP, settings: EmailSettings) -> None:
@@ -69,7 +80,7 @@ async def deliver(mail: Outgoing, settings: EmailSettings) -> list[str]:
     async with session(settings) as client:
         await _announce(client, mail)
         refused = await _name_recipients(client, mail)
-        await _transmit(client, mail)
+        await _transmit(client, mail, settings)
         return refused
 
 
@@ -109,9 +120,9 @@ async def _name_recipients(client: aiosmtplib.SMTP, mail: Outgoing) -> list[str]
     return refused
 
 
-async def _transmit(client: aiosmtplib.SMTP, mail: Outgoing) -> None:
+async def _transmit(client: aiosmtplib.SMTP, mail: Outgoing, settings: EmailSettings) -> None:
     try:
-        await client.data(mail.content)
+        await client.data(mail.content, timeout=settings.http.timeout + len(mail.content) / SLOWEST)
     except (SMTPException, OSError) as error:
         # A code below zero: the answer was cut or no answer at all.
         if isinstance(error, SMTPResponseException) and error.code >= 400:
@@ -141,4 +152,7 @@ def _answer(error: SMTPResponseException) -> str:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, ValueError):
+        # Errors of encoding quote what could not be encoded, which may be of the password.
+        return type(error).__name__
     return " ".join(str(error).split())[:200] or type(error).__name__

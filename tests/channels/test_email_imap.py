@@ -283,8 +283,9 @@ async def test_cancelling_the_wait_leaves_no_connection(dovecot: Dovecot) -> Non
     await eventually(lambda: dovecot.connections(address) == 0)
 
 
-async def test_wrong_password_is_unauthorized_and_says_no_secret(dovecot: Dovecot) -> None:
-    box = reader(dovecot, dovecot.add_user(), imap_password="hunter2 wrong")
+@pytest.mark.parametrize("password", ["hunter2 wrong", "hunter2 пароль"])
+async def test_wrong_password_is_unauthorized_and_says_no_secret(dovecot: Dovecot, password: str) -> None:
+    box = reader(dovecot, dovecot.add_user(), imap_password=password)
     with pytest.raises(Unauthorized) as caught:
         await read(box)
     assert "hunter2" not in f"{caught.value} {caught.value.reason} {box.settings!r}"

@@ -262,6 +262,15 @@ async def test_wrong_password_is_unauthorized_and_says_no_secret(server: SmtpPee
     assert "hunter2" not in f"{caught.value!r} {caught.value.reason} {box.settings!r}"
 
 
+async def test_password_outside_of_ascii_and_missing_certificates(server: SmtpPeer) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        await sender(server, smtp_password="пароль").send(outgoing())
+    assert "п" not in caught.value.reason.removeprefix("The SMTP server")
+    with pytest.raises(Rejected) as refused:
+        await sender(server, smtp_tls="ssl", http={"ca_bundle": "/nowhere"}).send(outgoing())
+    assert refused.value.code == "ca_bundle"
+
+
 async def test_missing_login_is_unauthorized(server: SmtpPeer) -> None:
     with pytest.raises(Unauthorized):
         await sender(server, smtp_auth=False).send(outgoing())
