@@ -116,9 +116,9 @@ class Account:
     id: UUID
     name: str
     settings: AdapterSettings
-    webhook_url: str
+    webhook_url: str = field(repr=False)
     """Our public address for this account's webhook; holds an unguessable key."""
-    webhook_secret: str
+    webhook_secret: str = field(repr=False)
     """What the platform shall send back to prove itself; per channel, random."""
 
 

@@ -127,7 +127,7 @@ def message_event(visitor: Visitor, body: MessageIn, uploads: Sequence[Attachmen
 
 
 def _upload(row: Attachment) -> Upload:
-    return Upload(upload=str(row.id), kind=cast(Kind, row.kind), name=row.name, mime=row.mime, size=row.size)
+    return Upload(upload=row.id, kind=cast(Kind, row.kind), name=row.name, mime=row.mime, size=row.size)
 
 
 def link_event(visitor: Visitor, token: str) -> LinkEvent:
@@ -151,11 +151,11 @@ def echo(event: MessageEvent, channel_id: UUID) -> PublicMessage:
 
 def _echo_file(upload: Upload, channel_id: UUID) -> PublicFile:
     return PublicFile(
-        id=UUID(upload.upload),
+        id=upload.upload,
         kind=upload.kind,
         name=upload.name,
         mime=upload.mime,
         size=upload.size,
-        url=file_url(channel_id, UUID(upload.upload)),
+        url=file_url(channel_id, upload.upload),
         state="stored",
     )

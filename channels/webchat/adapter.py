@@ -21,7 +21,7 @@ from channels.base import (
     WebhookRequest,
 )
 from channels.webchat.parse import parse
-from channels.webchat.settings import MAX_FILES, MAX_TEXT, WebchatSettings
+from channels.webchat.settings import MAX_FILES, WebchatSettings
 
 
 class WebchatAdapter:
@@ -30,7 +30,7 @@ class WebchatAdapter:
     kind: ClassVar[str] = "webchat"
     capabilities: ClassVar[Capabilities] = Capabilities(
         inbound=frozenset({"push"}),
-        max_text=MAX_TEXT,
+        max_text=32_000,
         attachments=frozenset({"image", "video", "audio", "voice", "document", "sticker"}),
         max_attachments=MAX_FILES,
         max_file_bytes=50 * 1024 * 1024,
@@ -43,13 +43,13 @@ class WebchatAdapter:
 
     def __init__(self, account: Account) -> None:
         assert isinstance(account.settings, WebchatSettings)
-        self._account = account
+        self.account = account
         self._settings = account.settings
 
     async def check(self) -> AccountInfo:
         """There is nobody to ask: the chat is as good as this server."""
-        id = self._account.id if self._account.id.int else uuid4()
-        return AccountInfo(title=self._settings.title or self._account.name, external_id=id.hex)
+        id = self.account.id if self.account.id.int else uuid4()
+        return AccountInfo(title=self._settings.title or self.account.name, external_id=id.hex)
 
     async def start(self) -> None:
         return None
@@ -68,8 +68,8 @@ class WebchatAdapter:
 
     async def send(self, message: OutgoingMessage) -> Sent:
         """The visitor reads it from our server, so it is sent as soon as it is stored."""
-        if len(message.text) > MAX_TEXT:
-            raise Rejected(f"The text is longer than {MAX_TEXT} characters.", code="too_long")
+        if not message.text.strip() and not message.files:
+            raise Rejected("The message is empty.", code="empty")
         chat = message.chat or message.recipient
         if not chat:
             raise Rejected("A visitor can be answered only after he wrote.", code="no_chat")
@@ -88,7 +88,7 @@ class WebchatAdapter:
 
     def link(self, token: str, info: Mapping[str, Any]) -> Link | None:
         """The page with the chat; the token stands in the fragment, which no server sees."""
-        page = self._settings.site_url or _own_page(self._account.webhook_url, self._account.id)
+        page = self._settings.site_url or _own_page(self.account.webhook_url, self.account.id)
         return Link(f"{page}#otklik={token}") if page else None
 
     async def close(self) -> None:

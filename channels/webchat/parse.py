@@ -3,34 +3,38 @@
 One event is one JSON object `{"type": "message" | "receipt" | "typing" | "link", "visitor": …}`.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from channels.base import BadEvent, Event, File, InboundMessage, Kind, Linked, Receipt, Sender, Typing
 from channels.webchat.settings import MAX_FILES, MAX_TEXT
+
+# PostgreSQL cannot store NUL.
+Text = Annotated[str, AfterValidator(lambda value: value.replace("\x00", ""))]
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Upload(BaseModel):
     """A file the visitor uploaded before he sent the message."""
 
-    upload: str
+    upload: UUID
     """Id of the stored attachment."""
     kind: Kind = "document"
-    name: str = ""
-    mime: str = "application/octet-stream"
-    size: int | None = None
-    width: int | None = None
-    height: int | None = None
+    name: Text = ""
+    mime: Text = "application/octet-stream"
+    size: Whole | None = None
+    width: Whole | None = None
+    height: Whole | None = None
 
 
 class _FromVisitor(BaseModel):
-    visitor: str = Field(min_length=1, max_length=64)
-    name: str = Field(default="", max_length=200)
+    visitor: Text = Field(min_length=1, max_length=64)
+    name: Text = Field(default="", max_length=200)
     """As the visitor says: proves nothing."""
-    email: str = Field(default="", max_length=320)
-    locale: str = Field(default="", max_length=20)
+    email: Text = Field(default="", max_length=320)
+    locale: Text = Field(default="", max_length=20)
 
     def sender(self) -> Sender:
         return Sender("", self.visitor, name=self.name, email=self.email, locale=self.locale)
@@ -40,11 +44,11 @@ class MessageEvent(_FromVisitor):
     """The visitor wrote."""
 
     type: Literal["message"] = "message"
-    client_key: str = Field(min_length=1, max_length=64)
-    text: str = Field(default="", max_length=MAX_TEXT)
+    client_key: Text = Field(min_length=1, max_length=64)
+    text: Text = Field(default="", max_length=MAX_TEXT)
     files: list[Upload] = Field(default_factory=list, max_length=MAX_FILES)
-    at: datetime | None = None
-    page: str = Field(default="", max_length=2000)
+    at: AwareDatetime | None = None
+    page: Text = Field(default="", max_length=2000)
     """Address of the page he wrote from."""
 
     def events(self) -> list[Event]:
@@ -53,7 +57,7 @@ class MessageEvent(_FromVisitor):
                 chat=self.visitor,
                 external_id=self.client_key,
                 sender=self.sender(),
-                text=_clean(self.text),
+                text=self.text,
                 files=[_file(upload) for upload in self.files],
                 occurred_at=self.at,
                 meta={"page": self.page} if self.page else {},
@@ -85,7 +89,7 @@ class LinkEvent(_FromVisitor):
     """The visitor opened a personal link."""
 
     type: Literal["link"] = "link"
-    token: str = Field(min_length=1, max_length=200)
+    token: Text = Field(min_length=1, max_length=200)
 
     def events(self) -> list[Event]:
         return [Linked(sender=self.sender(), chat=self.visitor, token=self.token)]
@@ -110,16 +114,11 @@ def parse(payload: bytes) -> list[Event]:
         raise BadEvent(f"Not an event of the site chat: {where}: {first['msg']}.") from None
 
 
-def _clean(text: str) -> str:
-    # PostgreSQL cannot store NUL.
-    return text.replace("\x00", "")
-
-
 def _file(upload: Upload) -> File:
     return File(
         kind=upload.kind,
-        ref={"upload": upload.upload},
-        name=_clean(upload.name),
+        ref={"upload": str(upload.upload)},
+        name=upload.name,
         mime=upload.mime,
         size=upload.size,
         width=upload.width,

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from channels.base import AdapterSettings
 
 MAX_TEXT = 8000
-"""Characters of one message, in both directions."""
+"""Characters of one message of a visitor."""
 MAX_FILES = 10
 """Files of one message."""
 

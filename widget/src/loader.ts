@@ -11,6 +11,7 @@ b{position:absolute;top:-3px;right:-3px;min-width:20px;height:20px;padding:0 5px
 background:#c62828;color:#fff;font:600 12px/20px system-ui,sans-serif;text-align:center}
 iframe{position:fixed;z-index:2147483001;bottom:88px;width:min(384px,calc(100vw - 40px));height:min(640px,calc(100vh - 112px));border:0;
 border-radius:14px;box-shadow:0 0 0 1px #0000001a,0 12px 48px #0000003d;background:transparent;color-scheme:normal}
+[aria-expanded=true] .talk,button:not([aria-expanded=true]) .down{display:none}
 .right{right:20px}.left{left:20px}[hidden]{display:none}
 @media(max-width:480px){iframe{inset:0;width:100%;height:100%;height:100dvh;border-radius:0;box-shadow:none}}
 @media(prefers-reduced-motion:reduce){button{transition:none}}
@@ -25,7 +26,8 @@ function icon(): SVGElement {
   };
   const look = { fill: "none", stroke: "currentColor", "stroke-width": "2", "stroke-linejoin": "round" };
   const svg = make("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", ...look });
-  svg.append(make("path", { d: "M4 5h16v11H10l-5 4v-4H4z" }));
+  svg.append(make("path", { class: "talk", d: "M4 5h16v11H10l-5 4v-4H4z" }));
+  svg.append(make("path", { class: "down", d: "M6 9l6 6 6-6", "stroke-linecap": "round" }));
   return svg;
 }
 

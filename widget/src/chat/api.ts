@@ -114,7 +114,8 @@ export class Api {
     const form = new FormData();
     form.append("file", file, file.name || "file");
     const stored = (await (await this.call("files", { method: "POST", body: form })).json()) as FileOut;
-    this.own.set(stored.id, file);
+    // Not with the type the file claims: it is opened in a page of ours.
+    this.own.set(stored.id, new Blob([file], { type: stored.mime }));
     return stored;
   }
 

@@ -5,8 +5,8 @@ import type { Item } from "./thread";
 import { clock, fault, type Language, size, words } from "./words";
 
 export interface Bubbles {
-  /** Element of a message; the same element as long as nothing changed in it. */
-  of(item: Item, first: boolean): HTMLElement;
+  /** Element of a message, the first or last of a turn; the same as long as nothing changed in it. */
+  of(item: Item, first: boolean, last: boolean): HTMLElement;
 }
 
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
@@ -66,8 +66,9 @@ export function bubbles(options: {
     return button;
   }
 
-  function state(item: Item): Node[] {
-    if (!item.mine || item.state === "sent") return [el("time", { datetime: item.at }, clock(item.at, lang))];
+  function state(item: Item, last: boolean): Node[] {
+    if (!item.mine || item.state === "sent")
+      return last ? [el("time", { datetime: item.at }, clock(item.at, lang))] : [];
     if (item.state !== "failed") return [el("span", { class: "state" }, texts[item.state])];
     const why = `${texts.failed}. ${fault(texts, item.error)}`;
     const again = el("button", { type: "button", "data-testid": "chat-retry" }, texts.retry);
@@ -77,7 +78,7 @@ export function bubbles(options: {
     return [el("span", { class: "state failed", role: "alert" }, why), again, away];
   }
 
-  function make(item: Item, first: boolean): HTMLElement {
+  function make(item: Item, first: boolean, last: boolean): HTMLElement {
     const who = item.mine ? texts.you : item.author || texts.agent;
     const body = el("div", { class: "bubble" });
     if (item.text) body.append(el("p", {}, ...linked(item.text)));
@@ -88,7 +89,7 @@ export function bubbles(options: {
       { class: `message ${item.mine ? "mine" : "theirs"}${first ? " first" : ""}`, "data-testid": "chat-message" },
       first && !item.mine ? el("span", { class: "author" }, who) : el("span", { class: "spoken" }, `${who}: `),
       body,
-      el("div", { class: "foot" }, ...state(item)),
+      el("div", { class: "foot" }, ...state(item, last)),
     );
     node.dataset.from = item.mine ? "visitor" : "agent";
     node.dataset.state = item.state;
@@ -96,12 +97,12 @@ export function bubbles(options: {
   }
 
   return {
-    of(item, first) {
+    of(item, first, last) {
       const files = item.files.map((file) => file.id + file.state).join();
-      const mark = [item.state, item.error, item.text, item.at, item.author, files, first].join("\u0001");
+      const mark = [item.state, item.error, item.text, item.at, item.author, files, first, last].join("\u0001");
       const known = made.get(item.key);
       if (known?.mark === mark) return known.node;
-      const node = make(item, first);
+      const node = make(item, first, last);
       made.set(item.key, { mark, node });
       return node;
     },

@@ -30,6 +30,8 @@ export class Thread {
       // The echo of a message that is not in the thread yet has no number.
       const seq = message.seq || known?.seq || 0;
       const item = fromServer(message, key, seq);
+      // The browser's clock orders what the server has not numbered.
+      if (!seq && known) item.at = known.at;
       this.items.set(key, item);
       if (!known && !item.mine) fresh.push(item);
     }

@@ -14,6 +14,13 @@ export interface View {
   follow(): void;
 }
 
+/** Whether two messages read as one turn: same speaker, at most five minutes apart, same day. */
+function joins(one: Item | undefined, two: Item | undefined): boolean {
+  if (!one || !two || one.mine !== two.mine || one.author !== two.author) return false;
+  const [from, to] = [new Date(one.at), new Date(two.at)];
+  return to.getTime() - from.getTime() < 300_000 && from.getDate() === to.getDate();
+}
+
 export function view(options: {
   root: HTMLElement;
   lang: Language;
@@ -58,14 +65,11 @@ export function view(options: {
 
   function draw(): void {
     const nodes: HTMLElement[] = more ? [older] : [hello];
-    let previous: Item | undefined;
-    for (const item of shown) {
+    shown.forEach((item, place) => {
       const date = mark(item);
-      const turn = !previous || previous.mine !== item.mine || previous.author !== item.author || !nodes.includes(date);
       if (!nodes.includes(date)) nodes.push(date);
-      nodes.push(options.bubbles.of(item, turn));
-      previous = item;
-    }
+      nodes.push(options.bubbles.of(item, !joins(shown[place - 1], item), !joins(item, shown[place + 1])));
+    });
     if (dotted) nodes.push(dots);
     const height = list.scrollHeight;
     arrange(list, nodes);

@@ -117,7 +117,7 @@ export function size(texts: Words, bytes: number | null, lang: Language): string
 }
 
 export function clock(at: string, lang: Language): string {
-  return new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(new Date(at));
+  return new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" }).format(new Date(at));
 }
 
 export function day(at: string, lang: Language, now = new Date()): string {
