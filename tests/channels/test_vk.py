@@ -85,12 +85,16 @@ async def now(adapter: VkAdapter) -> dict[str, Any]:
 
 
 async def test_an_expired_key_is_renewed_and_the_place_kept(fake: FakeVk, adapter: VkAdapter) -> None:
-    cursor = await now(adapter)
+    stream = adapter.pull({})
+    await anext(stream)
     fake.expire_key()
     fake.customer_writes(text="раз")
-    found = await batches(adapter, cursor, until="раз")
-    assert sum(len(batch.events) for batch in found) == 1
-    assert not any(key.startswith("history") for batch in found for key in keys(batch))
+    async with asyncio.timeout(10):
+        while not (batch := await anext(stream)).events:
+            pass
+    assert texts(adapter, batch.events) == ["раз"]
+    assert not keys(batch)[0].startswith("history")
+    await stream.aclose()  # type: ignore[attr-defined]
 
 
 def keys(batch: Batch) -> list[str]:
@@ -308,6 +312,15 @@ async def test_a_failed_upload_sends_nothing_and_blocks_nobody(fake: FakeVk, fau
     assert fake.token not in f"{error.value!r} {error.value.reason} {error.value.__cause__}"
     assert fake.sent == []
     await adapter.close()
+
+
+async def test_a_busy_upload_is_not_repeated_in_its_thread(fake: FakeVk, adapter: VkAdapter) -> None:
+    """The library would sleep and call again for as long as VK says "too many requests"."""
+    fake.fail_next("busy", method="docs.getMessagesUploadServer", times=3, code=6)
+    with pytest.raises(RetryLater) as error:
+        await adapter.send(answer("файл", files=[file("document", b"x")]))
+    assert error.value.lane
+    assert [method for method, _ in fake.calls].count("docs.getMessagesUploadServer") == 1
 
 
 @pytest.mark.parametrize(
