@@ -47,7 +47,8 @@ async def ensure(session: AsyncSession, *, locale: str = "ru") -> tuple[str, str
 
 async def _add_site_chat(session: AsyncSession, *, name: str, team_id: UUID) -> None:
     """A site chat has no secrets and nobody to ask, so it needs neither the box nor a call."""
-    draft = await drafts.draft(session, kind="webchat", name=name, settings={})
+    id = await drafts.new_id(session)
+    draft = await drafts.draft(id, kind="webchat", name=name, settings={})
     channel = Channel(
         id=draft.id,
         kind="webchat",

@@ -1,5 +1,6 @@
 """The web program: one FastAPI application and what it starts and stops."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
@@ -93,9 +94,12 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.files = open_files(settings)
     app.state.database = Database(settings.database_url, pool_size=settings.pool_size)
     await app.state.database.open()
+    warming = asyncio.create_task(adapters.warm_up(app.state.database))
     try:
         yield
     finally:
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await adapters.close_all()
         await app.state.database.close()
 

@@ -50,7 +50,8 @@ async def connect(
     """Check an account and save it; raises `Invalid`, `ChannelRefused`, `ChannelExists`."""
     async with database.transaction() as session:
         await teams.need(session, set(team_ids))
-        draft = await drafts.draft(session, kind=kind, name=name, settings=values)
+        id = await drafts.new_id(session)
+    draft = await drafts.draft(id, kind=kind, name=name, settings=values)
     info = await _ask(draft, settings)
     async with database.transaction() as session:
         channel = await add(session, box, draft, info, team_ids=team_ids, actor=actor)

@@ -12,13 +12,18 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
+import structlog
+from sqlalchemy import select
 
 from app.core.config import Settings
+from app.core.db import Database
+from app.core.errors import Invalid
 from channels import drafts
 from channels.base import Adapter
 from channels.drafts import Box
 from channels.models import Channel
 
+log = structlog.get_logger(__name__)
 _GRACE = 120.0  # seconds that calls under way on a superseded adapter may still take
 
 
@@ -50,6 +55,17 @@ async def open(channel: Channel, box: Box, settings: Settings) -> Adapter:
         store.leaving.add(task)
         task.add_done_callback(store.leaving.discard)
     return adapter
+
+
+async def warm_up(database: Database) -> None:
+    """Import the adapters of connected channels: seconds that no request should wait for."""
+    async with database.transaction() as session:
+        kinds = list(await session.scalars(select(Channel.kind).distinct()))
+    for kind in kinds:
+        try:
+            await drafts.load_kind(kind)
+        except Invalid:
+            log.error("no adapter for a connected channel", kind=kind)
 
 
 async def forget(channel_id: UUID) -> None:

@@ -85,12 +85,16 @@ def validate(adapter: type[Adapter], values: Mapping[str, Any]) -> AdapterSettin
         raise Invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors) from None
 
 
-async def draft(session: AsyncSession, *, kind: str, name: str, settings: Mapping[str, Any]) -> Draft:
-    """A new account with an id, a webhook key and a webhook secret of its own."""
+async def draft(id: UUID, *, kind: str, name: str, settings: Mapping[str, Any]) -> Draft:
+    """A new account with a webhook key and a webhook secret of its own."""
     adapter = await load_kind(kind)
-    validated = validate(adapter, settings)
+    return Draft(id, kind, name, validate(adapter, settings), random_token(24), random_token(24))
+
+
+async def new_id(session: AsyncSession) -> UUID:
+    """The id of a channel before it is saved: its adapter needs one for the first call."""
     id: UUID = (await session.execute(text("select uuidv7()"))).scalar_one()
-    return Draft(id, kind, name, validated, random_token(24), random_token(24))
+    return id
 
 
 async def redraft(

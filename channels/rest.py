@@ -76,8 +76,8 @@ async def channel_list(caller: Caller, session: Session) -> list[ChannelOut]:
 
 
 @channels.get("/kinds")
-async def channel_kind_list(caller: Caller) -> list[ChannelKind]:
-    """Kinds that can be connected, with the JSON schema of their settings."""
+async def channel_kind_list(caller: BriefAdmin) -> list[ChannelKind]:
+    """Kinds that can be connected, with the JSON schema of their settings. Administrators only."""
     found = []
     for kind in registry.ADAPTERS:
         adapter = await drafts.load_kind(kind)

@@ -140,7 +140,7 @@ async def test_one_account_is_connected_once(world: World) -> None:
 
     async def again() -> None:
         async with world.database.transaction() as session:
-            draft = await drafts.draft(session, kind="api", name="Twin", settings={})
+            draft = await drafts.draft(uuid4(), kind="api", name="Twin", settings={})
             info = accounts.AccountInfo(title="Twin", external_id=channel.external_id)
             await accounts.add(session, world.app.state.box, draft, info, team_ids=[], actor=SYSTEM)
 
@@ -201,6 +201,7 @@ async def test_only_an_unused_channel_can_be_removed(world: World) -> None:
 
 
 async def test_kinds_describe_their_settings_and_mark_secrets(world: World) -> None:
+    assert (await world.lead.get("/channels/kinds")).status_code == 403
     kinds = {kind["kind"]: kind for kind in (await world.admin.get("/channels/kinds")).json()}
     assert set(kinds) == set(registry.ADAPTERS)
     assert kinds["api"]["settings_schema"]["properties"]["signing_secret"]["writeOnly"] is True

@@ -103,7 +103,7 @@ async def add_telegram(world: World, *, state: str = "active") -> tuple[Channel,
 
     async with world.database.transaction() as session:
         draft = await drafts.draft(
-            session, kind="telegram", name="Bot", settings={"token": TOKEN, "transport": "webhook"}
+            uuid4(), kind="telegram", name="Bot", settings={"token": TOKEN, "transport": "webhook"}
         )
         channel = Channel(
             id=draft.id,
