@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import nh3
 
@@ -153,8 +154,10 @@ class _Writer:
         attributes.pop("data-src", None)
         attributes.pop("data-cid", None)
         if source.lower().startswith("cid:"):
-            attributes["data-cid"] = source[4:]
-            self.cids.add(source[4:])
+            # RFC 2392: in the address the id is percent-encoded, in the part's header it is not.
+            content_id = clean(unquote(source[4:]))
+            attributes["data-cid"] = content_id
+            self.cids.add(content_id)
         elif _REMOTE.match(source):
             attributes["data-src"] = source
 

@@ -88,6 +88,10 @@ def test_remote_pictures_wait_and_own_ones_are_named() -> None:
     assert page.cids == {"c@d"}
 
 
+def test_percent_encoded_content_ids_are_decoded() -> None:
+    assert html.read('<img src="cid:a%40b">').cids == {"a@b"}
+
+
 def test_a_sender_cannot_plant_our_own_attributes() -> None:
     page = html.read('<img data-src="javascript:alert(1)" data-cid="x" src="cid:real">')
     assert page.html == '<img data-cid="real">'
