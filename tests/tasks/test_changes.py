@@ -264,6 +264,18 @@ async def test_two_tasks_that_bring_back_the_same_customers_do_not_block_each_ot
         assert states.count("open") == 2
 
 
+async def test_two_tasks_of_a_dialog_that_end_at_once_are_both_counted(office: Office) -> None:
+    dialog, viewer = await office.dialog(), await office.viewer("root")
+    first, second = [await office.task(dialog_ids=[dialog]) for _ in range(2)]
+    async with office.db.transaction() as session:
+        await tasks.change(session, viewer, first.id, TaskChange(status="cancelled"))
+        waiting = asyncio.create_task(change(office, second.id, by="root", status="cancelled"))
+        await _blocked(office)
+        await session.commit()
+    await waiting
+    assert (await office.get(dialog)).task_count == 0
+
+
 async def test_counters_of_a_dialog_are_right_after_many_changes_at_once(office: Office) -> None:
     dialogs = [await office.dialog() for _ in range(3)]
     found = [await office.task(by="root", dialog_ids=dialogs[: 1 + i % 3]) for i in range(6)]
