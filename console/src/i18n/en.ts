@@ -8,7 +8,7 @@ const en: Messages = {
     dismiss: 'Dismiss', loading: 'Loading', again: 'Try again', edit: 'Edit', remove: 'Delete', refresh: 'Refresh', copied: 'Copied', me: 'me',
     on: 'on', off: 'off',
   },
-  time: { minutes: '{n} min', hours: '{n} h', days: '{n} day | {n} days' },
+  time: { moment: 'under a minute', minutes: '{n} min', hours: '{n} h', days: '{n} day | {n} days' },
   login: {
     email: 'Email', password: 'Password', submit: 'Sign in', mustChange: 'Choose your own password: this one was for a single use.',
     again: 'New password once more', differ: 'The passwords differ.', save: 'Save and sign in', passwordHint: 'At least 8 characters.',
@@ -91,7 +91,7 @@ const en: Messages = {
   },
   deadline: { today: 'Today', tomorrow: 'Tomorrow', monday: 'Monday', week: 'In a week' },
   customer: {
-    card: 'Customer card', nameless: 'No name', name: 'Name', phone: 'Phone', email: 'Email', about: 'About', add: 'Add', since: 'With us since',
+    card: 'Customer card', nameless: 'No name', name: 'Name', phone: 'Phone', email: 'Email', about: 'About', add: 'Add', since: 'With us since', addContact: 'Add a contact', contactKind: 'Where', contactValue: 'Address or id',
     identities: 'Contacts', link: 'Link', linkHint: 'A one-time link: whoever opens it joins this customer in the chosen channel.', linkUntil: 'Valid until:',
     otherDialogs: 'Other dialogs', dialogs: 'Dialogs', search: 'Name, phone, email', none: 'Nobody found', noneHint: 'A customer appears when they write.',
     choose: 'No customer selected',

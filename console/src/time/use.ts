@@ -1,6 +1,5 @@
 /** The shared clock of the page: ticks every ten seconds, and speaks the agent's language and zone. */
 
-import { useIntervalFn } from '@vueuse/core'
 import { computed, ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useSession } from '@/stores/session'
@@ -12,7 +11,7 @@ let started = false
 function start(): void {
   if (started) return
   started = true
-  useIntervalFn(() => (now.value = new Date()), 10_000)
+  setInterval(() => (now.value = new Date()), 10_000)
 }
 
 export function useSpeech() {
@@ -23,6 +22,7 @@ export function useSpeech() {
 
   function lasting(ms: number): string {
     const { unit, count } = span(ms)
+    if (unit === 'minutes' && count === 0) return t('time.moment')
     return t(`time.${unit}`, { n: count }, count)
   }
 
