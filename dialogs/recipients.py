@@ -40,7 +40,8 @@ async def choose(
         query = query.where(Message.channel_id == channel_id)
     if identity_id is not None:
         query = query.where(Message.identity_id == identity_id)
-    row = (await session.execute(query)).first()
+    own = query.where(Message.meta.has_key("automatic").is_(False))  # an absence notice is no wish
+    row = (await session.execute(own)).first() or (await session.execute(query)).first()
     target: Target = (
         Target._make(row) if row else await _first_contact(session, dialog, channel_id, identity_id)
     )

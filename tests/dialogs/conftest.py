@@ -1,9 +1,11 @@
 """The desk: one application and database for a module, cleared of unfinished work before each test."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from channels import registry
 from tests.conftest import _TEMPLATE, _database
@@ -24,9 +26,17 @@ def fake_kinds() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[None]:
+    """Failures are provoked here by the hundred: nobody reads, and rendering them costs seconds."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_desk(
-    module_database_url: str, fake_kinds: None, tmp_path_factory: pytest.TempPathFactory
+    module_database_url: str, fake_kinds: None, quiet: None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Desk]:
     async with open_desk(module_database_url, tmp_path_factory.mktemp("desk")) as desk:
         yield desk
