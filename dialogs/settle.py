@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def sent(session: AsyncSession, claimed: "Claimed", outcome: Sent) -> None:
     """The platform took it."""
     chat = await session.scalar(select(Message.chat).where(Message.id == claimed.id))
-    chat = chat or clean(outcome.chat) or None
+    chat = clean(outcome.chat) or chat  # a group may have moved
     ids = [clean(external_id) for external_id in outcome.external_ids]
     aliases = [f"{chat}:{external_id}" for external_id in ids[1:]] + [clean(a) for a in outcome.aliases]
     values: dict[str, Any] = {"sent_at": func.now(), "chat": chat}
