@@ -63,7 +63,7 @@ def _script(channel_id: UUID, lang: str) -> str:
 
 
 def _language(request: Request) -> str:
-    asked = request.query_params.get("lang") or request.headers.get("accept-language", "ru")
+    asked = request.query_params.get("lang") or request.headers.get("accept-language") or "ru"
     return "ru" if asked.strip().lower().startswith(("ru", "be", "uk", "kk", "*")) else "en"
 
 

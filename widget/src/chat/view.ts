@@ -32,7 +32,9 @@ export function view(options: {
 }): View {
   const texts = words(options.lang);
   const days = new Map<string, HTMLElement>();
-  const list = el("ol", { class: "list", role: "log", "aria-live": "polite", "aria-label": texts.messages, tabindex: "0" });
+  const rows = el("ol", { class: "rows" });
+  const log = { role: "log", "aria-live": "polite", "aria-label": texts.messages, tabindex: "0" };
+  const list = el("div", { class: "list", ...log }, rows);
   const hello = el("li", { class: "message theirs first hello" }, el("div", { class: "bubble" }, el("p", {}, options.greeting)));
   const older = el("li", { class: "older" }, el("button", { type: "button", click: options.earlier }, texts.earlier));
   const dots = el("li", { class: "dots", "data-testid": "chat-typing" }, el("i"), el("i"), el("i"), el("span", { class: "spoken" }, texts.typing));
@@ -49,7 +51,9 @@ export function view(options: {
   shut.hidden = !options.close;
   shut.onclick = () => options.close?.();
   list.onscroll = () => (bottom = list.scrollHeight - list.scrollTop - list.clientHeight < 60);
-  new ResizeObserver(() => follow()).observe(list);
+  const resized = new ResizeObserver(() => follow());
+  resized.observe(list);
+  resized.observe(rows);
   options.root.replaceChildren(window_);
 
   function follow(): void {
@@ -72,7 +76,7 @@ export function view(options: {
     });
     if (dotted) nodes.push(dots);
     const height = list.scrollHeight;
-    arrange(list, nodes);
+    arrange(rows, nodes);
     // Reading earlier messages: what is above grew, what is read stays in place.
     if (!bottom && list.scrollTop < 40) list.scrollTop += list.scrollHeight - height;
     const agent = shown.filter((item) => !item.mine && item.author).at(-1);
