@@ -35,7 +35,8 @@ class Loop:
                 continue
             if again is not True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._every)
+                    async with asyncio.timeout(self._every):  # wait_for loses cancellations before 3.12
+                        await self._woken.wait()
 
 
 async def together(*loops: Loop) -> None:

@@ -54,7 +54,8 @@ class Bell:
             connection = await asyncpg.connect(self._url, timeout=5, command_timeout=5)
             while True:
                 try:
-                    await asyncio.wait_for(self._rung.wait(), 30)
+                    async with asyncio.timeout(30):  # wait_for loses cancellations before 3.12
+                        await self._rung.wait()
                 except TimeoutError:
                     return
                 self._rung.clear()

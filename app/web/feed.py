@@ -89,7 +89,8 @@ class Feed:
                 continue
             if not more:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):  # wait_for loses cancellations before 3.12
+                        await self._woken.wait()
                 self._woken.clear()
 
     async def _turn(self) -> bool:

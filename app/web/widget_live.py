@@ -102,7 +102,8 @@ async def _speak(line: Line) -> None:
     while True:
         soon = line.customer_id is None and line.expecting_until > time.monotonic()
         with suppress(TimeoutError):
-            await asyncio.wait_for(line.woken.wait(), LOOK_SOON if soon else min(LOOK, PING))
+            async with asyncio.timeout(LOOK_SOON if soon else min(LOOK, PING)):
+                await line.woken.wait()
         line.woken.clear()
         if line.typing:
             line.typing = False
