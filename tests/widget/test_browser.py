@@ -262,3 +262,18 @@ async def test_typing_dots_come_and_go(site: Site, browser: Browser) -> None:
         await site.answer(visitor, "answer")
         await chat.shows("hello", "answer")
         assert await chat.by("chat-typing").count() == 0
+
+
+async def test_a_dropped_connection_comes_back_and_misses_nothing(site: Site, browser: Browser) -> None:
+    async with visiting(browser, f"{site.url}/demo-chat") as chat:
+        await chat.open()
+        await chat.write("hello")
+        await chat.shows("hello")
+        visitor = await _visitor(site)
+        lines = [line for lines in site.app.state.widget_hub._lines.values() for line in lines]
+        assert lines
+        for line in lines:
+            await line.socket.close(1012)
+        await site.answer(visitor, "while away")
+        await chat.shows("hello", "while away")
+        await eventually(lambda: site.app.state.widget_hub._lines)
