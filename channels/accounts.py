@@ -266,9 +266,6 @@ async def _changed(session: AsyncSession, channel: Channel, actor: Actor) -> Non
     await facts.record(session, "channel.changed", actor=actor, channel_id=channel.id)
 
 
-# --- finding --------------------------------------------------------------------------------
-
-
 async def find(session: AsyncSession, channel_id: UUID, *, lock: bool = False) -> Channel | None:
     return await session.get(Channel, channel_id, with_for_update=lock or None)
 
