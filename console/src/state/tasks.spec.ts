@@ -27,7 +27,7 @@ it('knows views as the server does', () => {
 
 it('follows facts and gives the tasks of dialogs', () => {
   const state = emptyTasks()
-  applyToTasks(state, fact('task.created', { task: task('a', { dialogs: [{ id: 'd1', number: 1, customer_name: '' }] }) }))
+  applyToTasks(state, fact('task.created', { task: task('a', { dialogs: [{ id: 'd1', number: 1, customer_id: 'c', customer_name: '' }] }) }))
   applyToTasks(state, fact('task.created', { task: task('b') }))
   expect(tasksOfDialogs(state, new Set(['d1'])).map((t) => t.id)).toEqual(['a'])
   applyToTasks(state, fact('task.hidden', { task_id: 'a' }))

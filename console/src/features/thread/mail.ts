@@ -1,14 +1,13 @@
-/** The page in which an HTML letter is shown: no scripts, no remote content unless asked. */
+/** The page in which an HTML letter is shown: no scripts, and nothing from the internet, which would tell the sender. */
 
 import type { Attachment } from '@/api/types'
 
-export function letter(html: string, attachments: Attachment[], remote: boolean): string {
+export function letter(html: string, attachments: Attachment[]): string {
   let body = html
   for (const a of attachments) {
     if (a.content_id && a.url) body = body.replaceAll(`cid:${a.content_id.replace(/^<|>$/g, '')}`, a.url)
   }
-  const images = remote ? "'self' data: https: http:" : "'self' data:"
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src ${images}; font-src 'none'; form-action 'none'`
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; font-src 'none'; form-action 'none'`
   return `<!doctype html><html><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="referrer" content="no-referrer"><base target="_blank"><style>
 html{color-scheme:light;background:#fff}body{margin:0;padding:12px;font:14px/20px system-ui,sans-serif;color:#1d2126;overflow-wrap:anywhere}
