@@ -75,6 +75,8 @@ class EmbeddedServer:
     def launch(self, *, timeout: float = 60) -> None:
         """Start, or start again after a crash, and wait until connections are taken."""
         _clear_leftovers(self.cluster.folder)
+        # As with its other pid file: the number in it may be another process by now, or our own dead child.
+        (self._socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
         settings = _SETTINGS | ({} if self._durable else _FAST_AND_LOOSE)
         settings["unix_socket_directories"] = str(self._socket_dir)
         command: list[str | Path] = [

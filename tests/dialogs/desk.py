@@ -112,7 +112,7 @@ class Desk:
     async def value(self, sql: str, *values: Any) -> Any:
         return await self.db.raw.fetchval(sql, *values)
 
-    async def chat(self, kind: str = "plain", *, team: UUID | None = None, journal: str = "") -> Chat:
+    async def chat(self, kind: str = "plain", *, team: UUID | None = None, **settings: str) -> Chat:
         """A fresh channel; the support team serves it."""
         async with self.db.transaction() as session:
             channel = Channel(
@@ -121,7 +121,7 @@ class Desk:
                 external_id=uuid4().hex,
                 webhook_key=uuid4().hex,
                 secrets=b"",
-                settings={"journal": journal},
+                settings=settings,
             )
             session.add(channel)
             await session.flush()

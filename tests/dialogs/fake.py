@@ -1,9 +1,10 @@
 """A channel whose platform is the test itself: events are JSON, sends do what the test says.
 
 With a `journal` in the settings the platform is a file that outlives the process: one line per message
-it took. `deduplicating` takes the same key once, `plain` as often as it comes.
+it took; `source` is a file of events to be pulled. `deduplicating` takes the same key once, `plain` as often as it comes.
 """
 
+import asyncio
 import fcntl
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -27,6 +28,7 @@ from channels.base import (
     InboundMessage,
     Link,
     OutgoingMessage,
+    RawEvent,
     Sender,
     Sent,
     WebhookReply,
@@ -63,6 +65,7 @@ def message(who: str, text: str = "Hello", **values: Any) -> InboundMessage:
 
 class FakeSettings(AdapterSettings):
     journal: str = ""
+    source: str = ""
 
 
 class Plain:
@@ -72,7 +75,8 @@ class Plain:
 
     def __init__(self, account: Account) -> None:
         assert isinstance(account.settings, FakeSettings)
-        self.journal = account.settings.journal
+        self.journal, self.source = account.settings.journal, account.settings.source
+        self.exhausted = asyncio.Event()
         self.calls: list[OutgoingMessage] = []
         self.answer: Callable[[OutgoingMessage], Awaitable[Sent]] = self.take
 
@@ -99,9 +103,16 @@ class Plain:
         return None
 
     async def pull(self, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
-        nothing: list[Batch] = []
-        for batch in nothing:
-            yield batch
+        """Three events at a time from the file `source`; an empty batch when none is left."""
+        offset = cursor.get("offset", 0)
+        while self.source:
+            lines = Path(self.source).read_text().splitlines()[offset : offset + 3]
+            events = [RawEvent(**json.loads(line) | {"payload": line.encode()}) for line in lines]
+            offset += len(lines)
+            yield Batch(events, {"offset": offset})
+            if not lines:
+                self.exhausted.set()
+                await asyncio.sleep(0.05)
 
     def webhook(self, request: WebhookRequest) -> WebhookReply:
         return WebhookReply(status=403)
@@ -111,7 +122,8 @@ class Plain:
             raise BadEvent("not an event at all")
         if payload == b"bug":
             raise RuntimeError("the adapter has a bug")
-        return [_event(values) for values in json.loads(payload)]
+        values = json.loads(payload)
+        return [_event(event) for event in (values["payload"] if self.source else values)]
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         raise Gone("there are no files")

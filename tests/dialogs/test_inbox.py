@@ -42,7 +42,9 @@ async def test_poison_is_quarantined_and_blocks_nothing(desk: Desk, poison: byte
     assert found["error"]
     assert [row["text"] for row in await chat.messages("a")] == ["After"]
     assert [row["text"] for row in await chat.messages("b")] == ["Beside"]
-    assert [fact.data for fact in await desk.facts() if fact.type == "inbound.quarantined"] == [{"inbound_id": bad}]
+    assert [fact.data for fact in await desk.facts() if fact.type == "inbound.quarantined"] == [
+        {"inbound_id": bad}
+    ]
 
 
 async def test_our_own_mistake_is_quarantined_whole_and_can_be_replayed(
@@ -104,7 +106,9 @@ async def test_what_the_database_refuses_is_postponed_then_quarantined(
     assert [row["text"] for row in await chat.messages("a")] == ["After"]
 
 
-async def test_a_broken_connection_costs_an_event_no_attempt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_connection_costs_an_event_no_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chat = await desk.chat()
     apply = inbound_events.apply
     broken = 0
@@ -136,7 +140,9 @@ async def test_an_edit_keeps_what_was_said_before(desk: Desk) -> None:
     (row,) = await chat.messages("tanya")
     assert row["text"] == "The parcel!"
     assert row["edited_at"] is not None
-    versions = await desk.rows("select text from message_versions where message_id = $1 order by id", first["id"])
+    versions = await desk.rows(
+        "select text from message_versions where message_id = $1 order by id", first["id"]
+    )
     assert [version["text"] for version in versions] == ["Teh parcel", "The parcel"]
     (dialog,) = await chat.dialogs("tanya")
     assert dialog["preview"] == "The parcel!"
@@ -283,13 +289,16 @@ async def test_a_file_name_is_any_text_and_a_bad_reference_poisons_nothing(desk:
     chat = await desk.chat()
     name = "na\x00me \ud800 \\u0000.pdf"
     await chat.write("files", files=[File("document", {"id": name}, name=name)])
-    (id,) = await chat.store(message("files", "Bad", external_id="b", files=[File("image", {"upload": "no uuid"})]))
+    (id,) = await chat.store(
+        message("files", "Bad", external_id="b", files=[File("image", {"upload": "no uuid"})])
+    )
     await chat.write("files", "After")
     rows = await chat.messages("files")
     assert [row["text"] for row in rows] == ["Hello", "Bad", "After"]
     assert (await raw(desk, id))["state"] == "done"
     states = await desk.rows(
-        "select state from attachments where message_id = any($1) order by created_at", [row["id"] for row in rows]
+        "select state from attachments where message_id = any($1) order by created_at",
+        [row["id"] for row in rows],
     )
     assert [row["state"] for row in states] == ["pending", "unavailable"]
 

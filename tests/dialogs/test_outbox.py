@@ -142,7 +142,9 @@ async def test_undo_holds_a_message_back(desk: Desk) -> None:
         assert (done.status_code, done.json()["status"]) == (200, "cancelled")
     (dialog,) = await chat.dialogs("undo")
     assert dialog["waiting_since"] == first["created_at"]
-    await desk.db.raw.execute("update messages set send_after = now() where dialog_id = $1", first["dialog_id"])
+    await desk.db.raw.execute(
+        "update messages set send_after = now() where dialog_id = $1", first["dialog_id"]
+    )
     await desk.send()
     assert chat.adapter.calls == []
 
@@ -162,7 +164,9 @@ async def test_a_flood_limit_freezes_the_channel_and_costs_no_attempt(desk: Desk
     await desk.again()
     await desk.send()
     assert len(chat.adapter.calls) == 4
-    attempts = await desk.rows("select attempts from messages where channel_id = $1 and direction = 'out'", chat.id)
+    attempts = await desk.rows(
+        "select attempts from messages where channel_id = $1 and direction = 'out'", chat.id
+    )
     assert {row["attempts"] for row in attempts} == {1}
 
 
@@ -190,7 +194,8 @@ async def test_retry_pauses_as_long_as_asked(desk: Desk) -> None:
     fails(chat, RetryLater("slow down", after=timedelta(minutes=3)))
     await desk.send()
     row = await desk.row(
-        "select status, error, next_attempt_at - now() as left from messages where id = $1", UUID(answer["id"])
+        "select status, error, next_attempt_at - now() as left from messages where id = $1",
+        UUID(answer["id"]),
     )
     assert (row["status"], row["error"]) == ("queued", "slow down")
     assert timedelta(minutes=2) < row["left"] <= timedelta(minutes=3)
@@ -265,7 +270,9 @@ DOUBTS: list[Exception] = [OutcomeUnknown("lost"), RuntimeError("a bug"), Timeou
 
 @pytest.mark.parametrize("error", DOUBTS, ids=["unknown", "bug", "time-out"])
 @pytest.mark.parametrize("kind", ["plain", "deduplicating"])
-async def test_a_doubt_is_repeated_only_where_that_is_harmless(desk: Desk, kind: str, error: Exception) -> None:
+async def test_a_doubt_is_repeated_only_where_that_is_harmless(
+    desk: Desk, kind: str, error: Exception
+) -> None:
     chat = await desk.chat(kind)
     who = f"doubt-{uuid4().hex}"
     first = await chat.write(who)
@@ -453,7 +460,9 @@ async def test_what_a_dead_sender_left_is_settled(desk: Desk, kind: str) -> None
     async with desk.db.transaction() as session:
         assert await outbox._claim(session) is not None
         assert await outbox.reap(session) == 0  # its sender may be at work
-    await desk.db.raw.execute("update messages set next_attempt_at = now() - interval '1 s' where status = 'sending'")
+    await desk.db.raw.execute(
+        "update messages set next_attempt_at = now() - interval '1 s' where status = 'sending'"
+    )
     async with desk.db.transaction() as session:
         assert await outbox.reap(session) == 1
     assert await desk.status(answer) == ("unknown" if kind == "plain" else "queued")
