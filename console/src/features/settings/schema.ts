@@ -5,7 +5,7 @@ export interface SchemaField {
   key: string
   title: string
   hint: string
-  type: 'text' | 'secret' | 'number' | 'boolean' | 'choice' | 'lines'
+  type: 'text' | 'secret' | 'number' | 'boolean' | 'choice' | 'lines' | 'color'
   required: boolean
   choices: string[]
   initial: unknown
@@ -25,7 +25,14 @@ function resolved(schema: Json, root: Json): Json {
   return options?.length ? { ...resolved(options[0]!, root), ...schema, anyOf: undefined } : schema
 }
 
-function typeOf(schema: Json): SchemaField['type'] {
+/** Fields of our adapters that hardly anybody touches: they stand under "more", too. */
+const RARE = new Set([
+  'transport', 'group_id', 'confirmation', 'imap_folder', 'smtp_auth', 'plus_addressing', 'answer_all', 'show_agent', 'first_days',
+  'rescan_days', 'idle_seconds', 'max_mail_mb', 'max_file_mb', 'signing_secret', 'allow_private_urls', 'site_url',
+])
+
+function typeOf(schema: Json, name: string): SchemaField['type'] {
+  if (name === 'accent') return 'color'
   if (schema.writeOnly || schema.format === 'password') return 'secret'
   if (Array.isArray(schema.enum)) return 'choice'
   if (schema.type === 'boolean') return 'boolean'
@@ -40,8 +47,8 @@ export function fieldsOf(root: Json, schema: Json = root, path: string[] = [], a
     const at = [...path, name]
     if (value.type === 'object' && value.properties) return fieldsOf(root, value, at, true)
     return [{
-      path: at, key: at.join('.'), title: String(value.title ?? name), hint: String(value.description ?? ''), type: typeOf(value),
-      required: required.has(name), choices: (value.enum as string[] | undefined) ?? [], initial: value.default ?? null, advanced,
+      path: at, key: at.join('.'), title: String(value.title ?? name), hint: String(value.description ?? ''), type: typeOf(value, name),
+      required: required.has(name), choices: (value.enum as string[] | undefined) ?? [], initial: value.default ?? null, advanced: advanced || (RARE.has(name) && !required.has(name)),
     }]
   })
 }
