@@ -89,7 +89,7 @@ async def settled(desk: Desk) -> bool:
     with suppress(Exception):
         await desk.db.raw.execute(
             "update messages set next_attempt_at = now() - interval '1 s' where status = 'queued' "
-            "or (status = 'sending' and not exists (select from inbound where state = 'new'))"
+            "or (status = 'sending' and next_attempt_at < now() + interval '117 s')"  # for three seconds
         )
         async with desk.db.transaction() as session:
             await outbox.reap(session)

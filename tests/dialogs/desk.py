@@ -6,7 +6,7 @@ One database serves a whole module; every test brings its own channel and custom
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Chat:
 @dataclass
 class Desk:
     world: World
-    start: Position = Position(0, 0)
+    start: Position = field(default_factory=lambda: Position(0, 0))
 
     @property
     def db(self) -> Database:

@@ -1,7 +1,8 @@
 """A channel whose platform is the test itself: events are JSON, sends do what the test says.
 
 With a `journal` in the settings the platform is a file that outlives the process: one line per message
-it took; `source` is a file of events to be pulled. `deduplicating` takes the same key once, `plain` as often as it comes.
+it took; `source` is a file of events to be pulled.
+`deduplicating` takes the same key once, `plain` as often as it comes.
 """
 
 import asyncio
@@ -106,7 +107,7 @@ class Plain:
         """Three events at a time from the file `source`; an empty batch when none is left."""
         offset = cursor.get("offset", 0)
         while self.source:
-            lines = Path(self.source).read_text().splitlines()[offset : offset + 3]
+            lines = _lines(self.source)[offset : offset + 3]
             events = [RawEvent(**json.loads(line) | {"payload": line.encode()}) for line in lines]
             offset += len(lines)
             yield Batch(events, {"offset": offset})
@@ -144,6 +145,10 @@ class Plain:
 class Deduplicating(Plain):
     kind: ClassVar[str] = "deduplicating"
     capabilities: ClassVar[Capabilities] = _CAPABILITIES.model_copy(update={"deduplicates": True})
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
 
 
 def _event(values: dict[str, Any]) -> Event:
