@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -174,10 +175,9 @@ async def _run(desk: Desk, told: asyncio.Event, console: Console, login: tuple[s
             _announce(desk.settings, console, login)
         if not announced and any(child.failures >= _GIVE_UP for child in desk.children):
             raise SettingsError("A program of Otklik does not start: see its messages above.")
-        try:
-            await asyncio.wait_for(told.wait(), _TICK)
-        except TimeoutError:
-            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TICK):  # wait_for loses cancellations before 3.12
+                await told.wait()
 
 
 def _look_after_server(desk: Desk) -> None:

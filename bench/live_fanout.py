@@ -65,8 +65,9 @@ async def _connect(address: str, path: str, headers: str, count: int) -> list[Re
         _, reader = await asyncio.get_running_loop().create_connection(
             lambda: Reader(path, headers, parts.netloc), parts.hostname, parts.port
         )
-        if not await asyncio.wait_for(reader.ready, 20):
-            raise RuntimeError("the socket was refused")
+        async with asyncio.timeout(20):
+            if not await reader.ready:
+                raise RuntimeError("the socket was refused")
         readers.append(reader)
     return readers
 

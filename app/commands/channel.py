@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from channels.base import AdapterSettings
+    from channels.models import Channel
 
 app = typer.Typer()
 channels = typer.Typer(name="channel", help="Channels: connected accounts.", no_args_is_help=True)
@@ -30,17 +31,23 @@ def add(
     """Connect an account. It is saved only after a real call to its platform succeeded."""
     import asyncio
 
+    from channels import drafts
+
+    adapter = asyncio.run(drafts.load_kind(kind))
+    channel = _connect(kind, name, _with_secrets(adapter.Settings, _values(settings or [])), team)
+    typer.echo(f"Connected {channel.info.get('title') or channel.name}: {channel.id}")
+    if channel.error:
+        typer.echo(f"But it could not be started: {channel.error}")
+
+
+def _connect(kind: str, name: str, values: dict[str, Any], team: list[str] | None) -> "Channel":
     from app.commands.support import run_with_database
     from app.core.config import Settings
     from app.core.db import Database
     from app.core.secrets import open_box
-    from channels import accounts, drafts
-    from channels.models import Channel
+    from channels import accounts
 
-    adapter = asyncio.run(drafts.load_kind(kind))
-    values = _with_secrets(adapter.Settings, _values(settings or []))
-
-    async def action(database: Database, program: Settings) -> Channel:
+    async def action(database: Database, program: Settings) -> "Channel":
         team_ids = await _teams(database, team)
         try:
             return await accounts.connect(
@@ -55,10 +62,7 @@ def add(
         finally:
             await accounts.close_all()
 
-    channel = run_with_database(action)
-    typer.echo(f"Connected {channel.info.get('title') or channel.name}: {channel.id}")
-    if channel.error:
-        typer.echo(f"But it could not be started: {channel.error}")
+    return run_with_database(action)
 
 
 def _values(pairs: list[str]) -> dict[str, Any]:
