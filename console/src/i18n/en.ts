@@ -155,7 +155,7 @@ const en: Messages = {
   channels: {
     connect: 'Connect', connectNow: 'Check and connect', checking: 'Checking', which: 'Where do customers write from?', name: 'Name for the staff', more: 'More',
     none: 'No channels yet', noneHint: 'Connect the first: customers can write at once.', teams: 'Who answers',
-    teamsHint: 'These teams see the free dialogs of the channel. None chosen: everybody does.', noTeams: 'No teams yet: everybody sees the dialogs of the channel.',
+    teamsHint: 'These teams see the new dialogs of the channel. None chosen: administrators only.', noTeams: 'No teams yet: only administrators see the new dialogs of the channel.',
     states: { active: 'Working', paused: 'Paused', stopped: 'Stopped', troubled: 'Has errors' }, seen: 'last contact', pause: 'Pause', resume: 'Resume',
     check: 'Check the connection', checked: 'The connection works', demo: 'Open the example chat', embed: 'Code for the site', embedHint: 'Put it before the closing body tag.',
     webhook: 'Webhook address', webhookHint: 'Keep it secret: events are accepted at it.', secretKept: 'Stored. Leave empty to keep it.',

@@ -4,6 +4,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { dialogs as api } from '@/api/client'
 import type { Fact } from '@/api/facts'
+import { ApiError } from '@/api/http'
 import type { Dialog, ListedDialog } from '@/api/types'
 import {
   applyToDialogs, emptyDialogs, markRead, ordered, place, putDialog, putListed, recount, unread as unreadOf,
@@ -11,6 +12,8 @@ import {
 } from '@/state/dialogs'
 import { Freshness } from '@/state/freshness'
 import { useSession } from './session'
+
+const READ_AGAIN = 5000
 
 const blank = (): List => ({ filter: { view: 'mine', status: 'open', channel: '', q: '' }, ids: new Set(), next: null })
 
@@ -124,12 +127,17 @@ export const useDialogs = defineStore('dialogs', () => {
   async function read(id: string): Promise<void> {
     const dialog = get(id)
     if (!dialog || unread(dialog) === 0) return
-    const before = state.value.read.get(id) ?? 0
     markRead(state.value, id, dialog.inbound_count)
+    await tellRead(id, dialog.inbound_count)
+  }
+
+  /** What was seen stays seen; while the server cannot be reached it is told later. */
+  async function tellRead(id: string, count: number): Promise<void> {
     try {
-      await api.read(id, dialog.inbound_count)
-    } catch {
-      state.value.read.set(id, before)
+      await api.read(id, count)
+    } catch (error) {
+      const later = error instanceof ApiError && (error.status === 0 || error.status >= 500)
+      if (later && session.phase === 'ready') setTimeout(() => void tellRead(id, count), READ_AGAIN)
     }
   }
 
