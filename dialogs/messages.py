@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.viewer import Viewer
 from app.core import clock, facts
 from app.core.config import Settings
-from app.core.errors import Conflict, Invalid
+from app.core.errors import Conflict, Invalid, NotFound
 from channels.models import Channel
 from dialogs import access, recipients, uploads, waiting
 from dialogs.models import Attachment, Dialog, DialogRead, Message
@@ -59,7 +59,7 @@ async def post(
         text=new.text,
         author_id=viewer.agent_id,
         client_key=new.client_key,
-        reply_to_id=await _quoted(session, dialog, new.reply_to_id),
+        reply_to_id=await _quoted(session, viewer, dialog, new.reply_to_id),
     )
     if new.direction == "out":
         target = await recipients.choose(
@@ -99,13 +99,16 @@ async def _nothing_new(session: AsyncSession, dialog: Dialog, seen_seq: int) -> 
         raise DialogChanged
 
 
-async def _quoted(session: AsyncSession, dialog: Dialog, reply_to_id: UUID | None) -> UUID | None:
+async def _quoted(
+    session: AsyncSession, viewer: Viewer, dialog: Dialog, reply_to_id: UUID | None
+) -> UUID | None:
     if reply_to_id is None:
         return None
-    found = await session.scalar(
-        select(Message.id).where(Message.id == reply_to_id, Message.customer_id == dialog.customer_id)
-    )
-    if found is None:
+    try:
+        found = await access.access_message(session, viewer, reply_to_id)
+    except NotFound:
+        found = None
+    if found is None or found.customer_id != dialog.customer_id:
         raise Invalid("`reply_to_id` must be a message of this customer's thread.")
     return reply_to_id
 

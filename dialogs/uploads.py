@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.viewer import Viewer
 from app.core.errors import Invalid
 from channels.base import File
-from dialogs.models import Attachment
+from dialogs.models import Attachment, Identity
 
 _COPIED = ("kind", "name", "mime", "size", "width", "height", "duration", "state", "file_key")
 
@@ -21,14 +21,7 @@ async def adopt(session: AsyncSession, files: Sequence[File], *, message_id: UUI
         position: _id(file.ref["upload"]) for position, file in enumerate(files) if "upload" in file.ref
     }
     for position, upload_id in uploaded.items():
-        upload = await session.scalar(
-            select(Attachment).where(
-                Attachment.id == upload_id,
-                Attachment.message_id.is_(None),
-                Attachment.uploaded_by.is_(None),
-                or_(Attachment.identity_id.is_(None), Attachment.identity_id == identity_id),
-            )
-        )
+        upload = await _own(session, upload_id, identity_id=identity_id)
         values: dict[str, Any] = {"state": "unavailable", "error": "The upload is not there."}
         if upload is not None:
             values = {name: getattr(upload, name) for name in _COPIED}
@@ -38,6 +31,23 @@ async def adopt(session: AsyncSession, files: Sequence[File], *, message_id: UUI
             .where(Attachment.message_id == message_id, Attachment.position == position)
             .values(identity_id=identity_id, **values)
         )
+
+
+async def _own(session: AsyncSession, upload_id: UUID | None, *, identity_id: UUID) -> Attachment | None:
+    """The upload, when it is unused and this visitor's (`ref` says whose, before he has written)."""
+    upload = await session.scalar(
+        select(Attachment).where(
+            Attachment.id == upload_id,
+            Attachment.message_id.is_(None),
+            Attachment.uploaded_by.is_(None),
+            or_(Attachment.identity_id.is_(None), Attachment.identity_id == identity_id),
+        )
+    )
+    if upload is None or not upload.ref:
+        return upload
+    visitor = await session.get_one(Identity, identity_id)
+    own = {"channel": visitor.scope, "visitor": visitor.external_id}
+    return upload if upload.ref == own else None
 
 
 def _id(value: object) -> UUID | None:

@@ -112,9 +112,10 @@ async def write_answers(chat: Chat, *, people: int, each: int) -> None:
     for number in range(people):
         await chat.write(f"{chat.id}.{number}")
     await chat.desk.db.raw.execute(
-        "insert into messages (customer_id, dialog_id, channel_id, identity_id, chat, direction, status, text,"
-        " send_after) select customer_id, dialog_id, channel_id, identity_id, chat, 'out', 'queued', n, now() "
-        "from messages, generate_series(1, $2) n where channel_id = $1 and direction = 'in' order by n",
+        "insert into messages (customer_id, dialog_id, channel_id, identity_id, chat, direction, status,"
+        " text, send_after) select customer_id, dialog_id, channel_id, identity_id, chat, 'out', 'queued', n,"
+        " now()"
+        " from messages, generate_series(1, $2) n where channel_id = $1 and direction = 'in' order by n",
         chat.id,
         each,
     )

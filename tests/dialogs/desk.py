@@ -116,7 +116,7 @@ class Desk:
         """A fresh channel; the support team serves it."""
         async with self.db.transaction() as session:
             channel = Channel(
-                kind=kind,
+                kind=fake.NAMES.get(kind, kind),
                 name=kind,
                 external_id=uuid4().hex,
                 webhook_key=uuid4().hex,

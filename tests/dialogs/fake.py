@@ -37,10 +37,13 @@ from channels.base import (
 )
 
 KINDS = {
-    "plain": "tests.dialogs.fake:Plain",
-    "deduplicating": "tests.dialogs.fake:Deduplicating",
+    "telegram": "tests.dialogs.fake:Plain",
+    "vk": "tests.dialogs.fake:Deduplicating",
     "email": "tests.dialogs.fake:Plain",
 }
+"""In whose place the fakes stand: the API knows no kinds but its own."""
+NAMES = {"plain": "telegram", "deduplicating": "vk"}
+
 _CAPABILITIES = Capabilities(
     inbound=frozenset({"push"}),
     max_text=30_000,

@@ -346,9 +346,9 @@ async def test_no_message_is_sent_twice_by_many_at_once(desk: Desk) -> None:
     for number in range(10):
         rows.append(await chat.write(f"crowd{number}"))
     await desk.db.raw.execute(
-        "insert into messages (customer_id, dialog_id, channel_id, identity_id, chat, direction, status, text,"
-        " send_after) select m.customer_id, m.dialog_id, m.channel_id, m.identity_id, m.chat, 'out', 'queued',"
-        " n, now() from messages m, generate_series(101, 120) n where m.id = any($1) order by n",
+        "insert into messages (customer_id, dialog_id, channel_id, identity_id, chat, direction, status,"
+        " text, send_after) select m.customer_id, m.dialog_id, m.channel_id, m.identity_id, m.chat, 'out',"
+        " 'queued', n, now() from messages m, generate_series(101, 120) n where m.id = any($1) order by n",
         [row["id"] for row in rows],
     )
     while await desk.value("select count(*) from messages where status in ('queued', 'sending')"):
