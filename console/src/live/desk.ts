@@ -31,7 +31,7 @@ export function applyFacts(facts: Fact[]): void {
     for (const store of stores) store.apply(fact)
     if (fact.agent && fact.agent.id === useSession().me?.id) updateMe(fact)
     if (RECOUNTED.test(fact.type)) recountSoon()
-    if (fact.type === 'message.created' && fact.message?.direction === 'in') arrived(fact)
+    if (fact.type === 'message.created') arrived(fact)
   }
 }
 
@@ -41,9 +41,11 @@ function updateMe(fact: Fact): void {
 }
 
 function arrived(fact: Fact): void {
-  if (!fact.message) return
-  usePresence().stopped(fact.message.dialog_id, 'customer')
-  ring(fact.dialog?.assignee_id ?? null)
+  const message = fact.message
+  if (!message) return
+  const inbound = message.direction === 'in'
+  usePresence().stopped(message.dialog_id, inbound ? 'customer' : (message.author_id ?? ''))
+  if (inbound) ring(fact.dialog?.assignee_id ?? null)
 }
 
 /** Counters of dialogs this browser has never loaded can only come from the server. */
