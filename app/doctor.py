@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 from rich.console import Console
 
-from app.core import cluster, migrate, runtime
+from app.core import cluster, heartbeat, migrate, runtime
 from app.core.config import Settings, SettingsError, load
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,28 @@ def _migrations(settings: Settings) -> str:
     return "all applied"
 
 
+def _loops(settings: Settings) -> str:
+    signs = asyncio.run(_signs(_address(settings)))
+    if not signs:
+        raise SettingsError("nobody receives and sends: start `otklik work`, or `otklik up`.")
+    return "; ".join(_told(sign) for sign in signs)
+
+
+async def _signs(url: str) -> list[heartbeat.Sign]:
+    if await migrate.pending(url):
+        raise SettingsError("not known before the database is migrated.")
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return await heartbeat.fresh(connection)
+    finally:
+        await connection.close(timeout=5)
+
+
+def _told(sign: heartbeat.Sign) -> str:
+    failing = sign.detail.get("failing")
+    return f"{sign.name} failing in {', '.join(failing)}" if failing else f"{sign.name} well"
+
+
 def _space(settings: Settings) -> str:
     folder = settings.data_dir.absolute()
     while not folder.exists():
@@ -74,6 +97,7 @@ def _built(part: str) -> Callable[[Settings], str]:
 _CHECKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "migrations": _migrations,
+    "loops": _loops,
     "disk": _space,
     "embedded PostgreSQL": _binaries,
     "console": _built("console"),

@@ -17,6 +17,8 @@ class Loop:
         self._turn = turn
         self._every = every
         self._woken = asyncio.Event()
+        self.failing = False
+        """Its last turn ended with a fault."""
 
     def wake(self) -> None:
         self._woken.set()
@@ -30,9 +32,11 @@ class Loop:
             except asyncio.CancelledError:
                 raise
             except Exception:
+                self.failing = True
                 log.exception("loop.failed", loop=self.name)
                 await asyncio.sleep(1)
                 continue
+            self.failing = False
             if again is not True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._every):  # wait_for loses cancellations before 3.12

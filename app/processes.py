@@ -187,14 +187,14 @@ def _look_after_server(desk: Desk) -> None:
 
 
 async def _answers(listener: socket.socket) -> bool:
-    """Whether the web server says that it is alive."""
+    """Whether the web server says that it, the database and the loops are ready."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(host, port)
             try:
-                writer.write(b"GET /healthz HTTP/1.1\r\nHost: otklik\r\nConnection: close\r\n\r\n")
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: otklik\r\nConnection: close\r\n\r\n")
                 return b" 200 " in await reader.readline()
             finally:
                 writer.close()

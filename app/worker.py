@@ -1,11 +1,15 @@
 """The worker: pulls channels, understands what came, sends what is queued, fetches files, keeps time."""
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import select
 
+from app.core import heartbeat
 from app.core.bell import listen
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
@@ -44,7 +48,7 @@ class Worker:
     def __init__(self, db: Database, settings: Settings, *, files: Files) -> None:
         self.db, self.settings, self.files = db, settings, files
         self.gateway = Gateway(open_box(settings), settings)
-        self.name = uuid4().hex
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self._pulls: dict[UUID, tuple[bytes, asyncio.Task[None]]] = {}
         self.inbox = [Loop(f"inbox-{n}", self._understand, every=0.5) for n in range(_LANES)]
         self.outbox = [Loop(f"outbox-{n}", self._send, every=0.25) for n in range(_LANES)]
@@ -55,6 +59,7 @@ class Worker:
             Loop("overdue", self._overdue, every=1),
             Loop("profiles", self._profile, every=2),
             Loop("channels", self._supervise, every=1),
+            Loop("heartbeat", self._beat, every=heartbeat.EVERY),
         ]
 
     async def run(self) -> None:
@@ -69,6 +74,9 @@ class Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(Exception):
+                async with self.db.transaction() as session:
+                    await heartbeat.end(session, self.name)
 
     def wake(self) -> None:
         """Facts were committed somewhere: there may be something to send or to fetch."""
@@ -102,6 +110,12 @@ class Worker:
     async def _overdue(self) -> bool:
         async with self.db.transaction() as session:
             return await overdue.turn(session) > 0
+
+    async def _beat(self) -> None:
+        loops = (*self.inbox, *self.outbox, *self.media, *self.rest)
+        detail = {"failing": [loop.name for loop in loops if loop.failing], "pulls": len(self._pulls)}
+        async with self.db.transaction() as session:
+            await heartbeat.beat(session, self.name, detail=detail)
 
     async def _supervise(self) -> None:
         """A pulling task for every active channel; a new one when its settings changed."""

@@ -146,7 +146,8 @@ async def _until_ready(address: str) -> None:
     async with httpx.AsyncClient() as client:
         for _ in range(300):
             try:
-                if (await client.get(f"{address}/readyz")).status_code == 200:
+                checks = (await client.get(f"{address}/readyz")).json()["checks"]
+                if checks["database"] and checks["migrations"]:  # no loops run beside it
                     return
             except httpx.TransportError:
                 pass

@@ -45,6 +45,9 @@ class Channel(Base):
     """Nothing is sent before: the platform asked the whole channel to pause."""
     seen_at: Mapped[datetime | None]
     """Last successful contact with the platform."""
+    start_due_at: Mapped[datetime | None]
+    """The transport is still to be prepared (a webhook set or removed), not before this."""
+    start_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[created]
 
     __table_args__ = (

@@ -64,7 +64,14 @@ class Identity(Base):
     """When name and avatar were asked from the platform."""
     created_at: Mapped[created]
 
-    __table_args__ = (UniqueConstraint("scope", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("scope", "external_id"),
+        Index(
+            "ix_identities_unknown",
+            "created_at",
+            postgresql_where=sql("profiled_at is null and kind in ('telegram', 'vk')"),
+        ),
+    )
 
 
 class Dialog(Base):

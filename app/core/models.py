@@ -1,4 +1,4 @@
-"""Tables of the core: the log of facts, this installation, answers kept for idempotency."""
+"""Tables of the core: the log of facts, this installation, signs of life, answers kept for idempotency."""
 
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,19 @@ class Installation(Base):
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     epoch: Mapped[UUID] = mapped_column(server_default=text("uuidv7()"))
     created_at: Mapped[created]
+    facts_floor_xid: Mapped[int] = mapped_column(server_default=text("0"))
+    """With `facts_floor_id`: the last fact that was forgotten; no cursor before it can be continued."""
+    facts_floor_id: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class Heartbeat(Base):
+    """A process with loops that was alive at `seen_at`; `detail` says how its loops were."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[created]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 
 
 class IdempotentAnswer(Base):

@@ -1,4 +1,4 @@
-"""`/healthz`: the process lives. `/readyz`: the database is there and migrated."""
+"""`/healthz`: the process lives. `/readyz`: database, migrations, and a process with loops somewhere."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.core import migrate
+from app.core import heartbeat, migrate
 from app.core.db import Database
 
 
@@ -35,9 +35,10 @@ async def _checks(database: Database) -> dict[str, bool]:
         async with asyncio.timeout(3):
             await database.raw.fetchval("select 1")
             migrated = not await migrate.pending(database.url)
+            loops = migrated and bool(await heartbeat.fresh(database.raw))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return {"database": False, "migrations": False}
-    return {"database": True, "migrations": migrated}
+        return {"database": False, "migrations": False, "loops": False}
+    return {"database": True, "migrations": migrated, "loops": loops}
 
 
 routes = [Route("/healthz", _alive, name="alive"), Route("/readyz", _ready, name="ready")]

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.routing import Route
 
+from app.core import heartbeat
 from app.web import limits, problems, static
 from tests.api.conftest import Client, World, make_client, make_settings, running
 
@@ -133,10 +134,17 @@ async def test_log_hides_webhook_keys_and_queries(
 
 async def test_health(stranger: Client, app: FastAPI) -> None:
     assert (await stranger.get("/healthz")).status_code == 200
+    alone = await stranger.get("/readyz")
+    assert (alone.status_code, alone.json()["checks"]) == (
+        503,
+        {"database": True, "migrations": True, "loops": False},
+    )
+    async with app.state.database.transaction() as session:
+        await heartbeat.beat(session, "worker", detail={})
     ready = await stranger.get("/readyz")
-    assert ready.status_code == 200, ready.text
-    assert ready.json()["checks"]["database"] is True
-    assert ready.json()["checks"]["migrations"] is True
+    assert (ready.status_code, ready.json()["ready"], ready.json()["checks"]["loops"]) == (200, True, True)
+    await app.state.database.raw.execute("update heartbeats set seen_at = now() - interval '31 s'")
+    assert (await stranger.get("/readyz")).json()["checks"]["loops"] is False
 
 
 async def test_not_ready_without_migrations(stranger: Client, app: FastAPI) -> None:

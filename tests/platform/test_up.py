@@ -129,6 +129,10 @@ def test_first_start_shows_a_login_and_ctrl_c_stops_everything(
     address = desk.ready()
     assert re.search(r"First login: \S+ +password: \S+", desk.output)
     assert alive(address)
+    assert httpx.get(f"{address}/readyz", timeout=10).json() == {
+        "ready": True,
+        "checks": {"database": True, "migrations": True, "loops": True},
+    }
     family = desk.family()
     assert desk.end(signal.SIGINT) == 0
     assert all_gone(family)
