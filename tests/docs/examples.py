@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ async def run(page: Path, *, folder: Path, values: dict[str, str]) -> int:
             (folder / name[1]).write_text(block.text)
     examples = find(page)
     script = _PREPARED + "".join(_step(number, example) for number, example in enumerate(examples))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # a python3 that has websockets
     process = await asyncio.create_subprocess_exec(
-        "bash", "-c", script, cwd=folder, env=os.environ | values, start_new_session=True
+        "bash", "-c", script, cwd=folder, env={**os.environ, **values, "PATH": path}, start_new_session=True
     )
     try:
         async with asyncio.timeout(_SECONDS):
