@@ -94,6 +94,7 @@ export async function startDesk(): Promise<void> {
     signedOut: () => session.leave(),
   })
   feed.start(cursor)
+  void useDialogs().prime().catch(() => {})
 }
 
 export function stopDesk(): void {

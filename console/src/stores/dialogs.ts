@@ -67,6 +67,13 @@ export const useDialogs = defineStore('dialogs', () => {
     await fetchPage(null)
   }
 
+  /** My own dialogs are known from the start: the browser's tab counts what is unread in them. */
+  async function prime(): Promise<void> {
+    const mark = freshness.mark()
+    const page = await api.list({ view: 'mine', status: 'open', limit: 100 })
+    putListed(state.value, page.items, (id) => freshness.allows(id, mark))
+  }
+
   const reload = () => open(list.value.filter)
   const more = async () => {
     if (list.value.next && !loading.value) await fetchPage(list.value.next)
@@ -87,7 +94,8 @@ export const useDialogs = defineStore('dialogs', () => {
     if (!id) return
     freshness.touch(id)
     settle(id, before)
-    if (fact.dialog && !state.value.read.has(id)) void fetchOne(id).catch(() => {})
+    const wanted = list.value.ids.has(id) || fact.dialog?.assignee_id === session.me?.id
+    if (fact.dialog && wanted && !state.value.read.has(id)) void fetchOne(id).catch(() => {})
   }
 
   function settle(id: string, before: Dialog | undefined): void {
@@ -148,7 +156,7 @@ export const useDialogs = defineStore('dialogs', () => {
   }
 
   return {
-    state, list, loading, failed, shown, unreadMine, get, unread, open, reload, more, fetchOne, apply, put, assign,
+    state, list, loading, failed, shown, unreadMine, get, unread, open, prime, reload, more, fetchOne, apply, put, assign,
     snooze, close, reopen, read, clear,
   }
 })

@@ -11,7 +11,7 @@ export function letter(html: string, attachments: Attachment[]): string {
   return `<!doctype html><html><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="referrer" content="no-referrer"><base target="_blank"><style>
 html{color-scheme:light;background:#fff}body{margin:0;padding:12px;font:14px/20px system-ui,sans-serif;color:#1d2126;overflow-wrap:anywhere}
-img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap}</style></head><body>${body}</body></html>`
+img{max-width:100%;height:auto}img:not([src^="/"]):not([src^="data:"]){display:none}table{max-width:100%}pre{white-space:pre-wrap}</style></head><body>${body}</body></html>`
 }
 
 export const hasRemote = (html: string) => /(src|background)\s*=\s*["']?\s*(https?:)?\/\/|url\(\s*["']?https?:/i.test(html)
