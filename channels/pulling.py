@@ -5,6 +5,7 @@ The lease has a fencing number: whoever lost it cannot move the cursor any more.
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from datetime import timedelta
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 TTL = timedelta(seconds=20)
 _RENEW_SECONDS = 5.0
 _LONGEST_PAUSE = 300.0
+_UNDISTURBED = 60.0
 
 
 async def pull(
@@ -40,6 +42,7 @@ async def pull(
         if lease is None:
             await asyncio.sleep(2)
             continue
+        began = time.monotonic()
         try:
             await _hold(db, gateway, lease, wake)
             return
@@ -50,17 +53,22 @@ async def pull(
             await accounts.note_failure(db, channel_id, error)
             return
         except DeliveryError as error:
-            faults += 1
+            faults = _count(faults, began)
             await accounts.note_failure(db, channel_id, error)
             await asyncio.sleep(_pause(error, faults))
         except asyncio.CancelledError:
             raise
         except Exception:
-            faults += 1
+            faults = _count(faults, began)
             log.exception("pull.failed", channel_id=str(channel_id))
             await asyncio.sleep(_pause(None, faults))
         finally:
             await _release(db, lease)
+
+
+def _count(faults: int, began: float) -> int:
+    """Faults in a row; the one that ends a time of undisturbed work is a first one."""
+    return 1 if time.monotonic() - began > _UNDISTURBED else faults + 1
 
 
 def _pause(error: DeliveryError | None, faults: int) -> float:

@@ -23,6 +23,7 @@ from dialogs import inbox, outbox
 from tests.api.conftest import Client, World, make_settings, running
 from tests.dialogs import fake
 from tests.dialogs.fake import Plain
+from tests.helpers import eventually
 
 _keys = count()
 
@@ -165,6 +166,7 @@ class Desk:
 
     async def facts(self, dialog_id: UUID | None = None) -> list[Row]:
         """Facts since the beginning of the test."""
+        await self.horizon()
         rows = await read(self.db.raw, self.start, limit=100_000)
         return [row for row in rows if dialog_id is None or row.ids.get("dialog_id") == dialog_id]
 
@@ -174,7 +176,14 @@ class Desk:
         await self.db.raw.execute(
             "update messages set status = 'cancelled' where status in ('queued', 'sending')"
         )
+        await self.horizon()
         self.start = await head(self.db.raw)
+
+    async def horizon(self) -> None:
+        """Wait until everything committed by now can be read: other databases hold the horizon back too."""
+        now = await self.value("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        passed = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1"
+        await eventually(lambda: self.value(passed, now), every=0.002)
 
 
 @asynccontextmanager

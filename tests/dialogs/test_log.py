@@ -40,7 +40,8 @@ async def follow(desk: Desk, done: asyncio.Event, limit: int) -> list[Row]:
     seen: list[Row] = []
     position = desk.start
     while True:
-        last = done.is_set()
+        if last := done.is_set():
+            await desk.horizon()
         rows = await facts.read(desk.db.raw, position, limit=limit)
         seen += rows
         if rows:
@@ -77,6 +78,7 @@ async def test_what_is_committed_late_is_not_overtaken(desk: Desk) -> None:
         assert await facts.read(desk.db.raw, desk.start) == []
         cursor = await facts.head(desk.db.raw)
         await transaction.commit()
+        await desk.horizon()
         assert [row.type for row in await facts.read(desk.db.raw, cursor)] == ["slow", "quick"]
     finally:
         await slow.close()
