@@ -34,13 +34,16 @@ class Connection:
         self.close_code = 1000
         self._waiting: deque[dict[str, Any]] = deque()
         self._pump: asyncio.Task[None] | None = None
-        self._held = True
+        self._held: list[tuple[Position | None, dict[str, Any]]] | None = []
 
     def push(self, message: dict[str, Any]) -> None:
         """Write an ASGI `websocket.send` message now, or as soon as the socket takes it."""
         if self.closed.is_set():
             return
-        if self._held or self._waiting:
+        if self._held is not None:
+            self._hold(None, message)
+            return
+        if self._waiting:
             self._queue(message)
             return
         attempt = self._send(message)
@@ -56,7 +59,9 @@ class Connection:
 
     def push_fact(self, position: Position, message: dict[str, Any]) -> None:
         """Push a fact's message, once."""
-        if position > self.after:
+        if self._held is not None:
+            self._hold(position, message)
+        elif position > self.after:
             self.after = position
             self.push(message)
 
@@ -64,17 +69,26 @@ class Connection:
         """Write while catching up, as fast as the socket takes it."""
         await self._send(message)
 
+    def _hold(self, position: Position | None, message: dict[str, Any]) -> None:
+        assert self._held is not None
+        self._held.append((position, message))
+        if len(self._held) > _BACKLOG:
+            self.end(TOO_SLOW)
+
     def release(self) -> None:
-        """End the time of catching up: what was pushed meanwhile goes out now."""
-        self._held = False
-        if self._waiting:
-            self._start_pump()
+        """End the time of catching up: what happened meanwhile goes out now, unless it was caught up."""
+        held, self._held = self._held or [], None
+        for position, message in held:
+            if position is None:
+                self.push(message)
+            else:
+                self.push_fact(position, message)
 
     def _queue(self, message: dict[str, Any]) -> None:
         self._waiting.append(message)
         if len(self._waiting) > _BACKLOG:
             self.end(TOO_SLOW)
-        elif not self._held:
+        else:
             self._start_pump()
 
     def _start_pump(self) -> None:

@@ -25,6 +25,7 @@ from dialogs import access
 log = structlog.get_logger()
 
 _PING_SECONDS = 20
+_CLOSE_SECONDS = 2
 _FOREIGN = 4403
 _LARGEST = 4096
 
@@ -77,14 +78,15 @@ class Live:
             await asyncio.gather(*work, return_exceptions=True)
             await connection.drop()
             with suppress(Exception):
-                await socket.close(connection.close_code)
+                async with asyncio.timeout(_CLOSE_SECONDS):  # who does not read cannot be told
+                    await socket.close(connection.close_code)
 
     async def _catch_up(self, feed: Feed, connection: Console, after: Position, name: str) -> None:
         """Send what was missed; what happens meanwhile is held back until then."""
         try:
             async for frame in feed.missed(connection.keys, after):
                 fact = frame.fact if connection.keys & frame.audience else frame.hidden
-                if fact is not None and frame.position > connection.after:
+                if fact is not None:
                     connection.after = frame.position
                     cursor = facts.encode(frame.position, epoch=feed.epoch)
                     await connection.write(message(fact, cursor))
