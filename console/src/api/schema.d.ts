@@ -81,7 +81,7 @@ export interface paths {
         };
         /**
          * Channel Kind List
-         * @description Kinds that can be connected, with the JSON schema of their settings.
+         * @description Kinds that can be connected, with the JSON schema of their settings. Administrators only.
          */
         get: operations["channel_kind_list"];
         put?: never;
