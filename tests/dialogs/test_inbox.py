@@ -1,6 +1,7 @@
 """From raw events to the thread: order, poison, quarantine, replay, edits, receipts, echoes."""
 
 import asyncio
+import random
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +21,17 @@ async def raw(desk: Desk, id: int) -> dict[str, Any]:
     return await desk.row("select state, error, attempts from inbound where id = $1", id)
 
 
-async def test_a_lane_keeps_its_order_under_parallel_loops(desk: Desk) -> None:
+async def test_a_lane_keeps_its_order_under_parallel_loops(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chat = await desk.chat()
+    apply, chance = inbound_events.apply, random.Random(3)
+
+    async def sometimes_slow(session: Any, event: Any, **values: Any) -> bool:
+        await asyncio.sleep(chance.choice([0, 0, 0.01]))
+        return await apply(session, event, **values)
+
+    monkeypatch.setattr(inbound_events, "apply", sometimes_slow)
     for number in range(12):
         for lane in "abc":
             await chat.store(message(lane, str(number), external_id=str(number)), lane=lane)
