@@ -1,0 +1,93 @@
+"""`otklik demo`: a story to look at, and customers who keep writing while it runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
+    from app.demo.run import Ready, Wishes
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    locale: Annotated[str, typer.Option(help="Language of the shop: ru or en; customers speak both.")] = "ru",
+    quiet_seconds: Annotated[
+        float, typer.Option(min=0.1, help="Longest silence between two customers' messages.")
+    ] = 12,
+    once: Annotated[
+        bool, typer.Option("--once", help="Tell the story, let one customer write, and end.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="The same number gives the same course of events.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Even among real customers, or where others can reach the server.")
+    ] = False,
+) -> None:
+    """Fill the database with a shop's story and let its customers keep writing, until Ctrl-C."""
+    from app.core import runtime
+    from app.core.config import SettingsError
+    from app.demo.run import Wishes
+
+    if locale not in ("ru", "en"):
+        raise SettingsError("--locale must be ru or en.")
+    wishes = Wishes(locale=locale, longest=quiet_seconds, once=once, seed=seed, sure=yes)
+    settings = _settings()
+    running = runtime.find(settings.data_dir)
+    if running is None and not settings.database_url:
+        raise SettingsError(
+            "Otklik does not run here: start `make run` (or `otklik up`) first, then the demo beside it; "
+            "or set DATABASE_URL."
+        )
+    _run(wishes, running.address if running else settings.url)
+
+
+def _settings() -> "Settings":
+    from app.core.config import load
+
+    return load()
+
+
+def _run(wishes: "Wishes", address: str) -> None:
+    import asyncio
+    import signal
+    from contextlib import suppress
+
+    from app.commands.support import run_with_database
+    from app.core.config import Settings
+    from app.core.db import Database
+    from app.demo.run import run
+
+    async def action(database: Database, settings: Settings) -> None:
+        this = asyncio.current_task()
+        assert this is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+        typer.echo("Demo: telling the story, half a minute at the most …")
+        await run(database, settings, wishes, ready=lambda state: _tell(state, wishes, address))
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        run_with_database(action)
+    typer.echo(
+        "Demo: ended. Its Telegram, VK and mail channels are paused; the story stays, `demo` goes on with it."
+    )
+
+
+def _tell(state: "Ready", wishes: "Wishes", address: str) -> None:
+    from app.demo.people import PASSWORD
+    from app.demo.people import address as mail
+
+    typer.echo(
+        f"\nDemo: {'the story is told' if state.new else 'the story was here already'}. Open {address}"
+    )
+    if state.admin:
+        typer.echo(f"  First administrator   {state.admin[0]}  {state.admin[1]}")
+    for key, role in (("olga", "lead of support"), ("emily", "agent"), ("vera", "administrator")):
+        typer.echo(f"  {role:20}  {mail(key)}  {PASSWORD}")
+    typer.echo(
+        "Try: 1. sign in as the lead and answer who waits longest: the customer will reply;\n"
+        f"     2. open {address}/demo-chat in another window and write to yourself;\n"
+        "     3. make a task from a message, give it to a colleague, finish it, look at the dialog."
+    )
+    if not wishes.once:
+        typer.echo("Customers keep writing. Ctrl-C ends the demo.\n")
