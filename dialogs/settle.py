@@ -12,7 +12,7 @@ from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
 from channels.models import Channel
 from dialogs import delivery, waiting
-from dialogs.models import Identity, Message, MessageAlias
+from dialogs.models import Dialog, Identity, Message, MessageAlias
 from dialogs.store import clean
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ async def failed(
     session: AsyncSession, claimed: "Claimed", error: DeliveryError, *, unreachable: bool = False
 ) -> None:
     """The platform will not take it: the customer waits again."""
+    await _lock_dialog(session, claimed.dialog_id)
     if not await _settle(session, claimed, "failed", error=error):
         return
     await waiting.recount(session, claimed.dialog_id)
@@ -56,8 +57,14 @@ async def failed(
 
 async def unknown(session: AsyncSession, claimed: "Claimed", error: DeliveryError) -> None:
     """Nobody can say whether the platform took it; a person decides whether to send again."""
+    await _lock_dialog(session, claimed.dialog_id)
     if await _settle(session, claimed, "unknown", error=error):
         await waiting.recount(session, claimed.dialog_id)
+
+
+async def _lock_dialog(session: AsyncSession, dialog_id: "UUID") -> None:
+    """Before the message, as those do who take an answer back: else each would wait for the other."""
+    await session.execute(select(Dialog.id).where(Dialog.id == dialog_id).with_for_update())
 
 
 async def requeue(

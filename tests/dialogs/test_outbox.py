@@ -19,6 +19,7 @@ from channels.base import (
 )
 from dialogs import outbox
 from tests.dialogs.desk import Chat, Desk
+from tests.helpers import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -374,6 +375,30 @@ async def test_cancelling_and_sending_at_once_agree(desk: Desk) -> None:
         assert await desk.status(answer) == ("sent" if left else "cancelled")
         assert cancel.status_code == (409 if left else 200)
         assert not left or cancel.json()["code"] == "cannot_cancel"
+
+
+@pytest.mark.parametrize("error", [Rejected("no"), OutcomeUnknown("lost")])
+async def test_taking_back_and_failing_do_not_wait_for_each_other(desk: Desk, error: DeliveryError) -> None:
+    chat = await desk.chat()
+    first = await chat.write("lock")
+    answer = await desk.answer(first["dialog_id"])
+    fails(chat, error)
+    async with desk.db.raw.acquire() as connection, connection.transaction():
+        await connection.execute("set local lock_timeout = '3s'")
+        await connection.execute("select 1 from dialogs where id = $1 for update", first["dialog_id"])
+        sending = asyncio.create_task(desk.send())
+        await eventually(lambda: waiting_for_a_lock(desk))
+        await connection.execute("select 1 from messages where id = $1 for update", UUID(answer["id"]))
+    await sending
+    assert await desk.status(answer) in ("failed", "unknown")
+
+
+async def waiting_for_a_lock(desk: Desk) -> bool:
+    count = (
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    return bool(await desk.value(count))
 
 
 @pytest.mark.parametrize("error", [Rejected("no"), OutcomeUnknown("lost")])
