@@ -1,6 +1,8 @@
 """Keeping uploaded files and giving files out so that a browser never runs them."""
 
-from typing import Protocol
+import re
+import unicodedata
+from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -28,15 +30,21 @@ _SHOWN = frozenset(
         "video/quicktime",
     }
 )
-_MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-    b"OggS": "audio/ogg",
-    b"ID3": "audio/mpeg",
-    b"%PDF-": "application/pdf",
-}
+_SIGNS: list[tuple[bytes, str]] = [
+    (rb"\x89PNG\r\n\x1a\n", "image/png"),
+    (rb"\xff\xd8\xff", "image/jpeg"),
+    (rb"GIF8[79]a", "image/gif"),
+    (rb"RIFF.{4}WEBP", "image/webp"),
+    (rb"%PDF-", "application/pdf"),
+    (rb"OggS", "audio/ogg"),
+    (rb"ID3|\xff[\xfb\xf3\xf2]", "audio/mpeg"),
+    (rb"RIFF.{4}WAVE", "audio/wav"),
+    (rb".{4}ftypM4A", "audio/mp4"),
+    (rb".{4}ftyp", "video/mp4"),
+    (rb"\x1a\x45\xdf\xa3", "video/webm"),
+]
+_AMBIGUOUS = {"video/mp4": ("audio/mp4", "video/quicktime"), "video/webm": ("audio/webm",)}
+"""Containers that may hold another kind than their first bytes tell: then the sender is believed."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -60,19 +68,33 @@ async def keep(
     *,
     uploaded_by: UUID | None,
     limit: int,
-    identity_id: UUID | None = None,
 ) -> Attachment:
     """Store an upload as an attachment without a message; raises `TooLarge`."""
     data = await upload.read(limit + 1)
     if len(data) > limit:
-        raise TooLarge(f"A file may have at most {limit // 1024 // 1024} MB.")
-    name = (upload.filename or "file").replace("\x00", "").replace("/", "_")[-200:]
+        raise TooLarge(f"A file may have at most {limit} bytes.", limit=limit)
     mime = sniff(data, claimed=upload.content_type or "")
+    return await store(
+        session, files, data, name=clean_name(upload.filename or ""), mime=mime, uploaded_by=uploaded_by
+    )
+
+
+async def store(
+    session: AsyncSession,
+    files: Files,
+    data: bytes,
+    *,
+    name: str,
+    mime: str,
+    uploaded_by: UUID | None = None,
+    ref: dict[str, Any] | None = None,
+) -> Attachment:
+    """Keep the bytes as an attachment that waits for its message. `ref`: of which visitor it is."""
     key = new_key(name)
     await files.put(key, data)
     row = Attachment(
         uploaded_by=uploaded_by,
-        identity_id=identity_id,
+        ref=ref,
         kind=kind_of(mime, name),
         name=name,
         mime=mime,
@@ -85,19 +107,13 @@ async def keep(
     return row
 
 
-def sniff(data: bytes, *, claimed: str) -> str:
+def sniff(data: bytes, *, claimed: str = "") -> str:
     """The MIME type by the first bytes where they tell, else the claimed one when it is harmless."""
-    for magic, mime in _MAGIC.items():
-        if data.startswith(magic):
-            return mime
-    if data[:4] == b"RIFF" and data[8:12] in (b"WEBP", b"WAVE"):
-        return "image/webp" if data[8:12] == b"WEBP" else "audio/wav"
-    if data[4:8] == b"ftyp":
-        return claimed if claimed.startswith(("video/", "audio/")) else "video/mp4"
-    if data[:4] == b"\x1a\x45\xdf\xa3":
-        return claimed if claimed in ("audio/webm", "video/webm") else "video/webm"
     claimed = claimed.split(";")[0].strip().lower()
-    if not claimed.isascii() or "/" not in claimed or claimed.startswith("image/"):
+    for sign, mime in _SIGNS:
+        if re.match(sign, data[:64], re.DOTALL):
+            return claimed if claimed in _AMBIGUOUS.get(mime, ()) else mime
+    if not claimed.startswith("application/") or not claimed.isascii():
         return "application/octet-stream"
     return claimed[:100]
 
@@ -111,6 +127,14 @@ def kind_of(mime: str, name: str = "") -> Kind:
     if mime.startswith("video/"):
         return "video"
     return "audio" if mime.startswith("audio/") else "document"
+
+
+def clean_name(name: str) -> str:
+    """The last part of a name, without control and direction characters, at most 150 characters."""
+    last = re.split(r"[/\\]", name)[-1].encode("utf-8", "ignore").decode()
+    kept = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    stem, dot, ending = kept.strip().rpartition(".")
+    return (f"{stem[:140]}{dot}{ending[:9]}" if stem else kept[:150]).strip() or "file"
 
 
 async def answer(files: Files, row: Attachment, *, download: bool) -> Response:

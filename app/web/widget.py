@@ -23,6 +23,7 @@ from app.web.widget_schemas import MessageIn, MessagesOut, SessionIn, SessionOut
 from app.web.widget_visitors import HEADER, Chat, Visitor
 from channels.webchat.parse import MessageEvent
 from channels.webchat.settings import WebchatSettings
+from dialogs import file_store
 
 router = APIRouter(route_class=OpenRoute, tags=["Site chat"])
 BASE = "/widget/v1/{channel_id}"
@@ -141,7 +142,7 @@ async def get_widget_file(
         )
     if file is None:
         raise NotFound
-    return await files.answer(request.app.state.files, file)
+    return await file_store.answer(request.app.state.files, file, download=False)
 
 
 @router.websocket(f"{BASE}/live")

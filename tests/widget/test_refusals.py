@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosed
 
 from app.core import clock
 from app.core.secrets import Box
-from app.web.widget_files import clean_name
 from app.web.widget_limits import Limits, Rate
 from app.web.widget_visitors import Visitor as Claims
 from app.web.widget_visitors import token as make_token
+from dialogs.file_store import clean_name
 from dialogs.models import Attachment, Dialog, Identity, Message
 from tests.helpers import eventually
 from tests.widget.site import PNG, Site, Visitor
