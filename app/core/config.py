@@ -46,7 +46,6 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
     """Largest request body that is not a file upload or a mail."""
     max_file_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
-    max_mail_bytes: Annotated[int, Field(ge=1024)] = 40 * 1024 * 1024
     loops_in_web: bool = True
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -24,7 +24,7 @@ async def values(database_url: str, tmp_path: Path) -> AsyncIterator[dict[str, s
     settings.data_dir.mkdir()
     database = Database(database_url, pool_size=2)
     async with database.transaction() as session:
-        await first_run.ensure(session, locale="en")
+        await first_run.ensure(session)
         admin = await people.find_by_email(session, first_run.EMAIL)
         assert admin is not None
         _, token = await tokens.issue(

@@ -1,4 +1,4 @@
-"""Running the examples of a page: `# run` blocks in one bash, their answers compared with what stands beside them.
+"""Running the examples of a page in one bash, and comparing what they print with what stands beside them.
 
 A block ```bash whose first line is `# run` is executed; `# run: 409` says that its last curl gets that
 status, else every curl must get a 2xx. A block ```json or ```text right after it is what it prints, where
@@ -107,7 +107,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def differs(expected: Any, found: Any, path: str = "answer") -> str | None:
-    """Where `found` is not as the page says; None when it is. A page may leave out keys, and the rest of a list."""
+    """Where `found` is not as the page says, or None. A page may leave out keys and the end of a list."""
     if isinstance(expected, str) and "…" in expected:
         good = expected == "…" or (isinstance(found, str) and _matches(expected, found))
         return None if good else f"{path} is {found!r}, not {expected!r}"
@@ -118,9 +118,7 @@ def differs(expected: Any, found: Any, path: str = "answer") -> str | None:
         wanted = expected[:-1] if more else expected
         if len(found) < len(wanted) or (len(found) > len(wanted) and not more):
             return f"{path} has {len(found)} items, not {len(wanted)}"
-        pairs = [(f"{path}[{place}]", *both) for place, both in enumerate(zip(wanted, found, strict=False))]
+        pairs = [(f"{path}[{place}]", a, b) for place, (a, b) in enumerate(zip(wanted, found, strict=False))]
     else:
         return None if expected == found else f"{path} is {found!r}, not {expected!r}"
-    return next((problem for name, *both in pairs if (problem := differs(*both, name))), None)
-
-
+    return next((problem for name, a, b in pairs if (problem := differs(a, b, name))), None)
