@@ -5,9 +5,11 @@ They belong to the running event loop, as their connections do.
 
 import asyncio
 import hashlib
+import sys
 from asyncio import AbstractEventLoop
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -18,7 +20,7 @@ from sqlalchemy import select
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import Invalid
-from channels import drafts
+from channels import drafts, registry
 from channels.base import Adapter
 from channels.drafts import Box
 from channels.models import Channel
@@ -57,15 +59,27 @@ async def open(channel: Channel, box: Box, settings: Settings) -> Adapter:
     return adapter
 
 
-async def warm_up(database: Database) -> None:
-    """Import the adapters of connected channels: seconds that no request should wait for."""
+async def warm_up(database: Database, *, fully: bool = False) -> None:
+    """Import the adapters of connected channels: seconds that nobody should wait for.
+
+    `fully`: with the libraries that understanding their events takes.
+    """
     async with database.transaction() as session:
         kinds = list(await session.scalars(select(Channel.kind).distinct()))
     for kind in kinds:
         try:
             await drafts.load_kind(kind)
+            if fully:
+                await prepare(kind)
         except Invalid:
             log.error("no adapter for a connected channel", kind=kind)
+
+
+async def prepare(kind: str) -> None:
+    """Import what understanding the events of `kind` takes, before the event loop would wait for it."""
+    module = registry.HEAVY.get(kind)
+    if module is not None and module not in sys.modules:
+        await asyncio.to_thread(import_module, module)
 
 
 async def forget(channel_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Which adapters there are. Loaded on first use: aiogram alone costs seconds and 136 MB."""
+"""Which adapters there are. Loaded on first use; libraries that weigh much, by those alone who need them."""
 
 from importlib import import_module
 
@@ -11,6 +11,9 @@ ADAPTERS = {
     "webchat": "channels.webchat.adapter:WebchatAdapter",
     "api": "channels.api.adapter:ApiAdapter",
 }
+
+HEAVY = {"telegram": "channels.telegram.parse"}
+"""Kinds whose events only the worker understands, and the module that needs their library (4 s, 136 MB)."""
 
 
 def load(kind: str) -> type[Adapter]:

@@ -4,6 +4,8 @@ Events of one lane (a chat) are understood in order, lanes in parallel, by any n
 What cannot be understood is quarantined with its reason and never blocks what comes after.
 """
 
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -18,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import facts
 from app.core.config import Settings
 from app.core.db import Database
+from channels import adapters
 from channels.base import Adapter, BadEvent, Event, InboundMessage
 from dialogs import inbound_events, store
 from dialogs.store import clean
@@ -25,6 +28,7 @@ from dialogs.store import clean
 log = structlog.get_logger()
 
 MAX_ATTEMPTS = 5
+LARGE = 64 * 1024
 
 
 class Gateway(Protocol):
@@ -46,17 +50,29 @@ class Raw:
     """The second pass: some message of the event is stored already, by another raw event."""
 
 
-_CLAIM = text("""
+DUE = """
+select coalesce(
+    (select now() from inbound where state = 'new' and next_attempt_at <= now() limit 1),
+    (select min(next_attempt_at) from inbound where state = 'new'))
+"""
+"""When the next raw event may be taken."""
+
+_CLAIM = """
 select i.id, i.channel_id, i.lane, i.payload, i.attempts
 from inbound i
 where i.state = 'new' and i.next_attempt_at <= now()
+  and {mine}
   and (i.lane = '' or not exists (
     select from inbound j
     where j.channel_id = i.channel_id and j.lane = i.lane and j.state = 'new' and j.id < i.id))
 order by i.id
 limit 1
-for update skip locked
-""")
+for update of i skip locked
+"""
+_CLAIM_ANY = text(_CLAIM.format(mine="true"))
+_CLAIM_SOME = text(
+    _CLAIM.format(mine="i.channel_id not in (select id from channels where kind = any(:leave))")
+)
 
 _CLAIM_AGAIN = text("""
 select id, channel_id, lane, payload, attempts, true
@@ -90,14 +106,27 @@ async def drain(db: Database, gateway: Gateway, settings: Settings) -> int:
     return count
 
 
-async def turn(db: Database, gateway: Gateway, settings: Settings) -> bool:
-    """Understand one raw event; False when there is none to take. Survives whatever it holds."""
+async def turn(
+    db: Database,
+    gateway: Gateway,
+    settings: Settings,
+    *,
+    leave: Collection[str] = (),
+    taken: Callable[[], None] | None = None,
+) -> bool:
+    """Understand one raw event; False when there is none to take. Survives whatever it holds.
+
+    `leave`: kinds of channels that are left to others. `taken` is called when there was an event:
+    there may be more, for somebody else.
+    """
     raw: Raw | None = None
     try:
         async with db.transaction() as session:
-            raw = await _claim(session)
+            raw = await _claim(session, leave)
             if raw is None:
                 return False
+            if taken is not None:
+                taken()
             await _understand(session, raw, gateway=gateway, settings=settings)
     except (store.Duplicate, asyncpg.UniqueViolationError):
         assert raw is not None
@@ -137,15 +166,18 @@ async def _refused(db: Database, raw: Raw, error: Exception) -> None:
         await _quarantine(session, raw, reason=f"It could not be carried out: {name}.")
 
 
-async def _claim(session: AsyncSession) -> Raw | None:
-    row = (await session.execute(_CLAIM)).first()
+async def _claim(session: AsyncSession, leave: Collection[str]) -> Raw | None:
+    if leave:
+        row = (await session.execute(_CLAIM_SOME, {"leave": list(leave)})).first()
+    else:
+        row = (await session.execute(_CLAIM_ANY)).first()
     return Raw(*row) if row else None
 
 
 async def _understand(session: AsyncSession, raw: Raw, *, gateway: Gateway, settings: Settings) -> None:
     adapter = await gateway.adapter(session, raw.channel_id)
     try:
-        events: list[Event] = adapter.parse(raw.payload)
+        events = await _parse(adapter, raw.payload)
     except BadEvent as error:
         await _quarantine(session, raw, reason=str(error))
         return
@@ -159,6 +191,14 @@ async def _understand(session: AsyncSession, raw: Raw, *, gateway: Gateway, sett
     if raw.careful or not _one_message(events):
         state = "done" if kept else "ignored"
         await session.execute(_SETTLE, {"id": raw.id, "state": state, "error": None})
+
+
+async def _parse(adapter: Adapter, payload: bytes) -> list[Event]:
+    """Large payloads (mails) in a thread: the event loop has others to serve meanwhile."""
+    await adapters.prepare(adapter.kind)
+    if len(payload) > LARGE:
+        return await asyncio.to_thread(adapter.parse, payload)
+    return adapter.parse(payload)
 
 
 def _one_message(events: list[Event]) -> bool:

@@ -1,5 +1,6 @@
 """Fetching the files of inbound messages afterwards; the text never waits for them."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,6 +38,9 @@ class Pending:
     ref: dict[str, Any]
     attempts: int
 
+
+DUE = "select min(next_attempt_at) from attachments where state = 'pending'"
+"""When the next file may be fetched."""
 
 _CLAIM = text("""
 update attachments a
@@ -93,7 +97,7 @@ async def _payload(session: AsyncSession, pending: Pending) -> bytes:
 async def _bytes(adapter: Adapter, pending: Pending, payload: bytes, *, limit: int) -> tuple[bytes, str]:
     extract = getattr(adapter, "extract", None)
     if "part" in pending.ref and extract is not None:
-        data, mime, _ = extract(payload, pending.ref)
+        data, mime, _ = await asyncio.to_thread(extract, payload, pending.ref)
     else:
         data, mime = await adapter.fetch(pending.ref, limit=limit)
     if len(data) > limit:

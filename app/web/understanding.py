@@ -1,6 +1,7 @@
 """Understanding raw events in the very process that stored them, right after the answer has left.
 
-Where it does not come to it, the worker's loops do the same.
+Where it does not come to it, the worker's loops do the same. Kinds of channels whose libraries weigh
+much are left to the worker from the start.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from app.core.config import Settings
 from app.core.db import Database
 from app.loops import Loop, together
+from channels import registry
 from channels.gateway import Gateway
 from dialogs import inbox
 
@@ -26,13 +28,14 @@ async def part(app: FastAPI) -> AsyncIterator[None]:
     gateway = app.state.gateway = Gateway(app.state.box, settings)
 
     async def turn() -> bool:
-        return await inbox.turn(database, gateway, settings)
+        return await inbox.turn(database, gateway, settings, leave=registry.HEAVY)
 
     loops = [Loop(f"inbox-{n}", turn, every=5) for n in range(_LANES)] if settings.loops_in_web else []
 
     def wake() -> None:
         for loop in loops:
             loop.wake()
+        database.bell.ring()  # what is left to the worker shall not wait for its next look
 
     app.state.inbox_wake = wake
     work = asyncio.create_task(together(*loops))

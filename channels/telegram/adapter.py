@@ -1,10 +1,15 @@
-"""The Telegram channel: a bot, by long polling or webhook. Wiring only; the work is in the modules beside."""
+"""The Telegram channel: a bot, by long polling or webhook. Wiring only; the work is in the modules beside.
 
+Whoever only stores webhooks and answers the API never imports aiogram: it is loaded with the first
+call to Telegram or the first event to be understood.
+"""
+
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar, Literal, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from aiogram.methods import DeleteWebhook, GetMe, SendChatAction, SetWebhook
 from pydantic import Field, SecretStr
 
 from channels.base import (
@@ -22,8 +27,10 @@ from channels.base import (
     WebhookReply,
     WebhookRequest,
 )
-from channels.telegram import fetch, parse, pull, send
-from channels.telegram.client import Client
+from channels.telegram import limits, pull
+
+if TYPE_CHECKING:
+    from channels.telegram.client import Client
 
 
 class TelegramSettings(AdapterSettings):
@@ -40,10 +47,10 @@ class TelegramAdapter:
     Settings: ClassVar[type[AdapterSettings]] = TelegramSettings
     capabilities: ClassVar[Capabilities] = Capabilities(
         inbound=frozenset({"poll", "webhook"}),
-        max_text=send.MAX_TEXT,
+        max_text=limits.MAX_TEXT,
         attachments=frozenset({"image", "video", "audio", "voice", "document"}),
         max_attachments=10,
-        max_file_bytes=send.MAX_FILE,
+        max_file_bytes=limits.MAX_FILE,
         reply=True,
         typing=True,
         deep_link=True,
@@ -52,13 +59,25 @@ class TelegramAdapter:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.settings = cast(TelegramSettings, account.settings)
-        self._client = Client(self.settings.token.get_secret_value(), self.settings.http)
+        self._client: Client | None = None
 
     def __repr__(self) -> str:
         return f"TelegramAdapter({self.account.id})"
 
+    async def _open(self) -> "Client":
+        if self._client is None:
+            # In a thread: it takes seconds, in which the event loop has other work.
+            module = await asyncio.to_thread(import_module, "channels.telegram.client")
+            self._client = self._client or module.Client(
+                self.settings.token.get_secret_value(), self.settings.http
+            )
+        return self._client
+
     async def check(self) -> AccountInfo:
-        me = await self._client.call(GetMe())
+        client = await self._open()
+        from aiogram.methods import GetMe
+
+        me = await client.call(GetMe())
         if not isinstance(me, dict) or "id" not in me:
             raise RetryLater("Telegram answered with something unexpected", code="bad_answer")
         username = str(me.get("username", ""))
@@ -66,8 +85,11 @@ class TelegramAdapter:
         return AccountInfo(title=f"@{username}", external_id=str(me["id"]), facts=facts)
 
     async def start(self) -> None:
+        client = await self._open()
+        from aiogram.methods import DeleteWebhook, SetWebhook
+
         if self.settings.transport == "poll":
-            await self._client.call(DeleteWebhook(drop_pending_updates=False))
+            await client.call(DeleteWebhook(drop_pending_updates=False))
             return
         hook = SetWebhook(
             url=self.account.webhook_url,
@@ -75,30 +97,46 @@ class TelegramAdapter:
             allowed_updates=pull.ALLOWED,
             drop_pending_updates=False,
         )
-        await self._client.call(hook)
+        await client.call(hook)
 
     async def pull(self, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
         if self.settings.transport == "poll":
-            async for batch in pull.pull(self._client, cursor):
+            async for batch in pull.pull(await self._open(), cursor):
                 yield batch
 
     def webhook(self, request: WebhookRequest) -> WebhookReply:
         return pull.webhook(request, self.account.webhook_secret)
 
     def parse(self, payload: bytes) -> list[Event]:
+        from channels.telegram import parse
+
         return parse.parse(payload)
 
     async def send(self, message: OutgoingMessage) -> Sent:
-        return await send.send(self._client, message)
+        client = await self._open()
+        from channels.telegram import send
+
+        return await send.send(client, message)
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
-        return await fetch.fetch(self._client, ref, limit=limit)
+        client = await self._open()
+        from channels.telegram import fetch
+
+        return await fetch.fetch(client, ref, limit=limit)
 
     async def profile(self, external_id: str) -> Sender | None:
-        return await fetch.profile(self._client, external_id)
+        client = await self._open()
+        from channels.telegram import fetch
+
+        return await fetch.profile(client, external_id)
 
     async def typing(self, chat: str) -> None:
-        await self._client.call(SendChatAction(action="typing", **send.target(chat)))
+        client = await self._open()
+        from aiogram.methods import SendChatAction
+
+        from channels.telegram import send
+
+        await client.call(SendChatAction(action="typing", **send.target(chat)))
 
     def link(self, token: str, info: Mapping[str, Any]) -> Link | None:
         # What Telegram takes as a start parameter.
@@ -108,4 +146,5 @@ class TelegramAdapter:
         return Link(url=f"https://t.me/{username}?start={token}")
 
     async def close(self) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()

@@ -3,12 +3,12 @@
 import hmac
 import json
 from collections.abc import AsyncIterator
-from typing import Any
-
-from aiogram.methods import GetUpdates
+from typing import TYPE_CHECKING, Any
 
 from channels.base import Batch, RawEvent, RetryLater, WebhookReply, WebhookRequest
-from channels.telegram.client import Client
+
+if TYPE_CHECKING:
+    from channels.telegram.client import Client
 
 ALLOWED = [
     "message",
@@ -22,8 +22,10 @@ WAIT = 25
 """Seconds that Telegram holds a poll open; its own maximum is 50."""
 
 
-async def pull(client: Client, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
+async def pull(client: "Client", cursor: dict[str, Any]) -> AsyncIterator[Batch]:
     """Batches for ever. An offset is sent, and so confirmed, only after its batch was taken."""
+    from aiogram.methods import GetUpdates
+
     # Another bot's offset means nothing here, and a stale one would only be forgiven.
     offset = int(cursor.get("offset", 0)) if cursor.get("bot") == client.bot_id else 0
     wait = int(max(1, min(WAIT, client.http.timeout)))

@@ -19,13 +19,8 @@ from aiogram.types import BufferedInputFile, InputMediaPhoto, InputMediaVideo, R
 from channels.base import DeliveryError, OutcomeUnknown, OutgoingFile, OutgoingMessage, Rejected, Sent
 from channels.telegram.client import Client
 from channels.telegram.errors import Migrated
+from channels.telegram.limits import MAX_ALBUM, MAX_CAPTION, MAX_FILE, MAX_PHOTO, MAX_TEXT
 from channels.text import clean, split, units
-
-MAX_TEXT = 4096
-MAX_CAPTION = 1024
-MAX_ALBUM = 10
-MAX_FILE = 50 << 20
-MAX_PHOTO = 10 << 20
 
 _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 _VOICES = frozenset({"audio/ogg", "audio/opus", "audio/mpeg", "audio/mp4", "audio/x-m4a"})
