@@ -10,17 +10,26 @@ log = structlog.get_logger()
 
 
 class Loop:
-    """Repeats `turn` until nothing is left, then waits to be woken or for `every` seconds."""
+    """Repeats `turn` until nothing is left, then waits to be woken or for `every` seconds.
 
-    def __init__(self, name: str, turn: Callable[[], Awaitable[object]], *, every: float) -> None:
+    A turn that returns True is repeated at once; one that returns a float says itself how long to wait.
+    """
+
+    def __init__(
+        self, name: str, turn: Callable[[], Awaitable[object]], *, every: float, gap: float = 0.0
+    ) -> None:
         self.name = name
         self._turn = turn
         self._every = every
+        self._gap = gap
         self._woken = asyncio.Event()
+        self.idle = False
+        """It waits, and nobody has woken it yet."""
         self.failing = False
         """Its last turn ended with a fault."""
 
     def wake(self) -> None:
+        self.idle = False
         self._woken.set()
 
     async def run(self) -> None:
@@ -38,9 +47,33 @@ class Loop:
                 continue
             self.failing = False
             if again is not True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._every):  # wait_for loses cancellations before 3.12
-                        await self._woken.wait()
+                await self._wait(again if isinstance(again, float) else self._every)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._gap:
+            await asyncio.sleep(self._gap)
+        self.idle = not self._woken.is_set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(
+                max(0.0, seconds - self._gap)
+            ):  # wait_for loses cancellations before 3.12
+                await self._woken.wait()
+        self.idle = False
+
+
+class Crew:
+    """Loops of one kind of work. One of them is woken at a time; whoever finds work wakes the next."""
+
+    def __init__(self, *loops: Loop) -> None:
+        self.loops = loops
+
+    def wake(self) -> None:
+        for loop in self.loops:
+            if loop.idle:
+                loop.wake()
+                return
+        for loop in self.loops:  # any of them may have looked just before the work was there
+            loop.wake()
 
 
 async def together(*loops: Loop) -> None:

@@ -3,19 +3,22 @@
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import select
 
+from app import alarm
+from app.alarm import Alarm, Work
 from app.core import heartbeat
 from app.core.bell import listen
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import Files, open_files
 from app.core.secrets import open_box
-from app.loops import Loop, together
+from app.loops import Crew, Loop, together
 from channels import adapters, pulling
 from channels.drafts import load_kind
 from channels.gateway import Gateway
@@ -26,6 +29,8 @@ from tasks import overdue
 log = structlog.get_logger()
 
 _LANES = 4
+_SELDOM = 60.0
+"""Seconds between looks of their own, for loops that the alarm wakes when there is something to do."""
 
 
 async def run(settings: Settings) -> None:
@@ -50,27 +55,53 @@ class Worker:
         self.gateway = Gateway(open_box(settings), settings)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self._pulls: dict[UUID, tuple[bytes, asyncio.Task[None]]] = {}
-        self.inbox = [Loop(f"inbox-{n}", self._understand, every=0.5) for n in range(_LANES)]
-        self.outbox = [Loop(f"outbox-{n}", self._send, every=0.25) for n in range(_LANES)]
-        self.media = [Loop(f"media-{n}", self._fetch, every=1) for n in range(2)]
+        self._pulled: dict[str, bool] = {}
+        self.inbox = _crew("inbox", self._understand, size=_LANES)
+        self.outbox = _crew("outbox", self._send, size=_LANES)
+        self.media = _crew("media", self._fetch, size=2)
+        self.reap = _crew("reap", self._reap)
+        self.snoozed = _crew("snoozed", self._wake)
+        self.overdue = _crew("overdue", self._overdue)
+        self.profiles = _crew("profiles", self._profile)
+        self.crews = (
+            *(self.inbox, self.outbox, self.media),
+            *(self.reap, self.snoozed, self.overdue, self.profiles),
+        )
+        self._look = Loop("look", self._alarm().turn, every=alarm.LONGEST, gap=0.01)
         self.rest = [
-            Loop("reap", self._reap, every=5),
-            Loop("snoozed", self._wake, every=1),
-            Loop("overdue", self._overdue, every=1),
-            Loop("profiles", self._profile, every=2),
-            Loop("channels", self._supervise, every=1),
+            self._look,
+            Loop("channels", self._supervise, every=2),
             Loop("heartbeat", self._beat, every=heartbeat.EVERY),
         ]
+
+    def _alarm(self) -> Alarm:
+        return Alarm(
+            self.db,
+            {
+                "inbox": Work(inbox.DUE, self.inbox.wake),
+                "outbox": Work(outbox.DUE, self.outbox.wake),
+                "reap": Work(outbox.DUE_ABANDONED, self.reap.wake),
+                "media": Work(media.DUE, self.media.wake),
+                "snoozed": Work(lifecycle.DUE, self.snoozed.wake),
+                "overdue": Work(overdue.DUE, self.overdue.wake),
+                "profiles": Work(profiles.DUE, self.profiles.wake),
+            },
+        )
+
+    @property
+    def loops(self) -> list[Loop]:
+        return [*(loop for crew in self.crews for loop in crew.loops), *self.rest]
 
     async def run(self) -> None:
         self.db.bell.on_ring(self.wake)
         listening = asyncio.create_task(
             listen(self.db.url, on_facts=self.wake, on_lane=lambda _text: None), name="bell"
         )
+        warming = asyncio.create_task(adapters.warm_up(self.db, fully=True), name="warm-up")
         try:
-            await together(*self.inbox, *self.outbox, *self.media, *self.rest)
+            await together(*self.loops)
         finally:
-            tasks = [listening, *(task for _, task in self._pulls.values())]
+            tasks = [listening, warming, *(task for _, task in self._pulls.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -79,19 +110,14 @@ class Worker:
                     await heartbeat.end(session, self.name)
 
     def wake(self) -> None:
-        """Facts were committed somewhere: there may be something to send or to fetch."""
-        for loop in (*self.outbox, *self.media):
-            loop.wake()
-
-    def _arrived(self) -> None:
-        for loop in self.inbox:
-            loop.wake()
+        """The bell: something was committed somewhere, there may be something to do."""
+        self._look.wake()
 
     async def _understand(self) -> bool:
-        return await inbox.turn(self.db, self.gateway, self.settings)
+        return await inbox.turn(self.db, self.gateway, self.settings, taken=self.inbox.wake)
 
     async def _send(self) -> bool:
-        return await outbox.turn(self.db, self.gateway, self.files)
+        return await outbox.turn(self.db, self.gateway, self.files, taken=self.outbox.wake)
 
     async def _fetch(self) -> bool:
         return await media.turn(self.db, self.gateway, self.files, self.settings)
@@ -112,8 +138,8 @@ class Worker:
             return await overdue.turn(session) > 0
 
     async def _beat(self) -> None:
-        loops = (*self.inbox, *self.outbox, *self.media, *self.rest)
-        detail = {"failing": [loop.name for loop in loops if loop.failing], "pulls": len(self._pulls)}
+        failing = [loop.name for loop in self.loops if loop.failing]
+        detail = {"failing": failing, "pulls": len(self._pulls)}
         async with self.db.transaction() as session:
             await heartbeat.beat(session, self.name, detail=detail)
 
@@ -121,7 +147,9 @@ class Worker:
         """A pulling task for every active channel; a new one when its settings changed."""
         async with self.db.transaction() as session:
             channels = list(await session.scalars(select(Channel).where(Channel.state == "active")))
-        wanted = {channel.id: adapters.version(channel) for channel in channels if await _pulls(channel)}
+        wanted = {
+            channel.id: adapters.version(channel) for channel in channels if await self._pull_of(channel)
+        }
         for channel_id, (version, task) in list(self._pulls.items()):
             if wanted.get(channel_id) != version or task.done():
                 task.cancel()
@@ -133,12 +161,16 @@ class Worker:
 
     async def _pull(self, channel_id: UUID) -> None:
         await pulling.pull(
-            self.db, self.gateway, channel_id, holder=f"{self.name}:{channel_id}", wake=self._arrived
+            self.db, self.gateway, channel_id, holder=f"{self.name}:{channel_id}", wake=self.inbox.wake
         )
 
+    async def _pull_of(self, channel: Channel) -> bool:
+        """Whether the channel has to be asked for its events."""
+        if channel.kind not in self._pulled:
+            adapter = await load_kind(channel.kind)
+            self._pulled[channel.kind] = "poll" in adapter.capabilities.inbound
+        return self._pulled[channel.kind] and channel.settings.get("transport", "poll") == "poll"
 
-async def _pulls(channel: Channel) -> bool:
-    """Whether the channel has to be asked for its events."""
-    if "poll" not in (await load_kind(channel.kind)).capabilities.inbound:
-        return False
-    return bool(channel.settings.get("transport", "poll") == "poll")
+
+def _crew(name: str, turn: Callable[[], Awaitable[bool]], *, size: int = 1) -> Crew:
+    return Crew(*(Loop(f"{name}-{number}", turn, every=_SELDOM) for number in range(size)))

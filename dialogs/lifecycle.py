@@ -136,6 +136,10 @@ async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID
     return dialog.id
 
 
+DUE = "select min(snoozed_until) from dialogs where status = 'snoozed'"
+"""When the next snooze is over."""
+
+
 async def wake(session: AsyncSession) -> int:
     """Open the dialogs whose snooze is over; returns how many. One turn of a loop."""
     due = (

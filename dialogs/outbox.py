@@ -6,6 +6,7 @@ settled in another. What the platform may have taken is repeated only where it d
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,6 +54,18 @@ class Claimed:
     expired: bool
 
 
+DUE = """
+select min(due.at) from (
+    select greatest(c.send_after, c.next_attempt_at, k.frozen_until) as at
+    from messages c join channels k on k.id = c.channel_id
+    where c.status = 'queued' and k.state = 'active'
+    order by c.send_after, c.seq
+    limit 200) due
+"""
+"""When the next message may leave."""
+DUE_ABANDONED = "select min(next_attempt_at) from messages where status = 'sending'"
+"""When the next sender is taken for dead."""
+
 _CLAIM = text("""
 update messages m
 set status = 'sending', attempts = m.attempts + 1, next_attempt_at = now() + :lease
@@ -92,12 +105,16 @@ async def drain(db: Database, gateway: Gateway, files: Files) -> int:
     return count
 
 
-async def turn(db: Database, gateway: Gateway, files: Files) -> bool:
-    """Send one message; False when there is none to take."""
+async def turn(
+    db: Database, gateway: Gateway, files: Files, *, taken: Callable[[], None] | None = None
+) -> bool:
+    """Send one message; False when there is none to take. `taken` is called when there was one."""
     async with db.transaction() as session:
         claimed = await _claim(session)
     if claimed is None:
         return False
+    if taken is not None:
+        taken()
     try:
         outcome = await _send(db, gateway, files, claimed)
     except DeliveryError as error:

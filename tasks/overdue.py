@@ -8,6 +8,8 @@ from app.core.facts import SYSTEM
 from tasks.models import UNFINISHED, Task
 
 BATCH = 100
+DUE = f"select min(deadline_at) from tasks where {UNFINISHED} and overdue_at is null"  # noqa: S608 - constants
+"""When the next deadline passes."""
 
 
 async def turn(session: AsyncSession, *, limit: int = BATCH) -> int:

@@ -86,6 +86,7 @@ async def listen(url: str, *, on_facts: Callable[[], None], on_lane: Callable[[s
             connection = await asyncpg.connect(url, timeout=5, command_timeout=10)
             await connection.add_listener(CHANNEL, lambda *_: on_facts())
             await connection.add_listener(LANE, lambda _c, _p, _n, payload: on_lane(payload))
+            on_facts()  # what was rung while nobody listened
             while not connection.is_closed():
                 await asyncio.sleep(5)
                 await connection.execute("SELECT 1")
