@@ -99,7 +99,7 @@ const en: Messages = {
   },
   deadline: { today: 'Today', tomorrow: 'Tomorrow', monday: 'Monday', week: 'In a week' },
   customer: {
-    card: 'Customer card', nameless: 'No name', name: 'Name', phone: 'Phone', email: 'Email', about: 'About', add: 'Add', since: 'With us since', write: 'Write', addContact: 'Add a contact', contactKind: 'Where', contactValue: 'Address or id',
+    card: 'Customer card', nameless: 'Guest', name: 'Name', phone: 'Phone', email: 'Email', about: 'About', add: 'Add', since: 'With us since', write: 'Write', addContact: 'Add a contact', contactKind: 'Where', contactValue: 'Address or id',
     identities: 'Contacts', link: 'Link', linkHint: 'A one-time link: whoever opens it joins this customer in the chosen channel.', linkUntil: 'Valid until:',
     otherDialogs: 'Other dialogs', dialogs: 'Dialogs', search: 'Name, phone, email', none: 'Nobody found', noneHint: 'A customer appears when they write.',
     choose: 'No customer selected',

@@ -105,7 +105,7 @@ const ru = {
   },
   deadline: { today: 'Сегодня', tomorrow: 'Завтра', monday: 'В понедельник', week: 'Через неделю' },
   customer: {
-    card: 'Карточка клиента', nameless: 'Без имени', name: 'Имя', phone: 'Телефон', email: 'Почта', about: 'О клиенте', add: 'Добавить',
+    card: 'Карточка клиента', nameless: 'Гость', name: 'Имя', phone: 'Телефон', email: 'Почта', about: 'О клиенте', add: 'Добавить',
     since: 'С нами с', write: 'Написать', addContact: 'Добавить контакт', contactKind: 'Где', contactValue: 'Адрес или id', identities: 'Контакты', link: 'Ссылка', linkHint: 'Одноразовая ссылка: кто откроет её, присоединится к этому клиенту в выбранном канале.',
     linkUntil: 'Действует до:', otherDialogs: 'Другие диалоги', dialogs: 'Диалоги', search: 'Имя, телефон, почта', none: 'Никого не нашлось',
     noneHint: 'Клиент появляется сам, когда напишет.', choose: 'Клиент не выбран',
