@@ -11,7 +11,7 @@ from tests.crash.conftest import Victim
 from tests.dialogs.desk import Chat, Desk
 from tests.dialogs.fake import message, payload
 
-SWEEP = 34
+SWEEP = 30
 """More steps than settling the message of a dead sender and sending the next one take."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,7 +75,7 @@ async def test_what_leaves_leaves_once(
     journal = tmp_path / "journal"
     journal.touch()
     chat = await desk.chat(kind, journal=str(journal))
-    await write_answers(chat, people=4, each=10)
+    await write_answers(chat, people=4, each=9)
     kills = 0
     while True:
         await time_passes(desk)
