@@ -55,11 +55,14 @@ def _run(wishes: "Wishes", address: str) -> None:
     from contextlib import suppress
 
     from app.commands.support import run_with_database
+    from app.core import logs
     from app.core.config import Settings
     from app.core.db import Database
     from app.demo.run import run
 
     async def action(database: Database, settings: Settings) -> None:
+        # What the platforms do is the server's log; here is talk for people.
+        logs.setup(level="error", json=settings.log_json)
         this = asyncio.current_task()
         assert this is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)

@@ -19,7 +19,7 @@ from app.demo.script import Person, Step, ahead
 from app.demo.things import Thing, thing
 from channels.base import Sender
 from dialogs import file_store, lifecycle, linking, messages
-from dialogs.models import Customer
+from dialogs.models import Customer, Identity
 from dialogs.schemas import MessageNew
 from tasks import overdue, tasks
 from tasks.schemas import TaskChange, TaskNew
@@ -111,7 +111,7 @@ class Story:
             step.text,
             thing=_thing(step.flags),
             poll=step.flags.get("poll", ""),
-            subject=step.flags.get("subject", ""),
+            subject=("Re: " if talk and talk.thread else "") + step.flags.get("subject", ""),
             quote=talk.last_out_external if talk and "quote" in step.flags else "",
             thread=talk.thread if talk and kind == "email" else "",
             at=step.at,
@@ -128,8 +128,20 @@ class Story:
             await self._introduce(person, kind, talk)
         talk.dialog_id, talk.kind, talk.said, talk.last_in = row["dialog_id"], kind, said, row["id"]
         talk.thread = thread
+        if "via" in step.flags and kind in ("telegram", "vk"):
+            await self._learn_again(person, kind)
         if said.thing:
             await self.road.fetch(row["id"])
+
+    async def _learn_again(self, person: Person, kind: str) -> None:
+        """The contact was there before its first message, so nobody could be asked about it then."""
+        async with self.road.desk.database.transaction() as session:
+            await session.execute(
+                update(Identity)
+                .where(Identity.kind == kind, Identity.external_id == person.external_id(kind))
+                .values(profiled_at=None)
+            )
+        await self.road.learn_names()
 
     async def _introduce(self, person: Person, kind: str, talk: _Talk) -> None:
         """What agents have written down about him, and what his platform knows."""

@@ -67,7 +67,7 @@ def newcomer(talk: Talk, dice: random.Random) -> Person:
         last += "а"
     first = dice.choice(names[sex].split())
     key = f"guest{events.number()}"
-    about = {"face": str(dice.randrange(1000))} if dice.random() < 0.4 else {}
+    about = {"face": str(2 * dice.randrange(500) + (sex == "f"))} if dice.random() < 0.4 else {}
     name = first if talk.kind == "webchat" and dice.random() < 0.5 else f"{first} {last}"
     return Person(key, name, [talk.kind], talk.locale, about)
 

@@ -42,7 +42,7 @@ class TelegramPlatform:
         ]
 
     async def _call(self, request: Request) -> Response:
-        form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        form = await words(request)
         method = request.path_params["method"]
         if method.startswith("send") and method != "sendChatAction":
             return self._take(form, method)
@@ -94,6 +94,12 @@ class TelegramPlatform:
         if face := person.about.get("face"):
             found["photo"] = {"big_file_id": f"face-{face}.png", "small_file_id": f"face-{face}.png"}
         return _ok(found)
+
+
+async def words(request: Request) -> dict[str, str]:
+    """The parameters of a call; its files are taken and forgotten."""
+    async with request.form() as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 async def _file(request: Request) -> Response:

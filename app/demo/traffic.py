@@ -20,7 +20,10 @@ _TICK = 0.4
 _MOST_WAITING = 12
 _ANSWERS = """
 select m.id, m.external_id, m.author_id, m.customer_id, m.dialog_id, ch.kind, i.external_id as person, i.name,
-       c.locale
+       c.locale, m.chat,
+       (select o.meta ->> 'subject' from messages o
+        where o.channel_id = m.channel_id and o.chat = m.chat and o.direction = 'in'
+        order by o.seq desc limit 1) as subject
 from messages m
 join channels ch on ch.id = m.channel_id
 join identities i on i.id = m.identity_id
@@ -127,7 +130,8 @@ class Traffic:
         if text is None:
             return
         live.said += 1
-        said = Said(text, subject=live.talk.subject, thread=live.thread)
+        subject = f"Re: {live.talk.subject}" if live.thread else live.talk.subject
+        said = Said(text, subject=subject, thread=live.thread)
         if live.talk.kind == "email" and not live.thread:
             live.thread = message_id(said)
         await self._write(live.person, live.talk.kind, said)
@@ -172,20 +176,21 @@ class Traffic:
         if live is not None and live.next(">") is not None:
             live.said += 1
         self._plan(read_after + 1, lambda: self._type(person, kind))
-        self._plan(read_after + self.dice.uniform(3, 7), lambda: self._reply(person, kind, live))
+        said = _in_thread(row) if kind == "email" else {}
+        self._plan(read_after + self.dice.uniform(3, 7), lambda: self._reply(person, kind, live, said))
 
-    async def _reply(self, person: Person, kind: str, live: _Live | None) -> None:
+    async def _reply(self, person: Person, kind: str, live: _Live | None, thread: dict[str, Any]) -> None:
         """His next line; who has none left thanks once and is content."""
         if live is not None and live.next("<") is not None:
             await self._speak(live)
             return
         own = self.words.get(person.key)
         if own:
-            await self._write(person, kind, Said(own.pop(0)))
+            await self._write(person, kind, Said(own.pop(0), **thread))
         elif ("*", person.key) not in self._live and (live is None or self.dice.random() < 0.3):
             spare = Talk(kind, "a", person.locale)
             self._live["*", person.key] = _Live(person, spare)
-            await self._write(person, kind, Said(self.dice.choice(self.words[person.locale])))
+            await self._write(person, kind, Said(self.dice.choice(self.words[person.locale]), **thread))
         elif live is not None:
             await self.staff.close(kind, person.external_id(kind))
 
@@ -198,3 +203,9 @@ class Traffic:
             kind = live.talk.kind
             if text and await self.staff.answer(kind, live.person.external_id(kind), text, dice=self.dice):
                 return
+
+
+def _in_thread(row: Any) -> dict[str, Any]:
+    """What makes a mail an answer to ours."""
+    subject = str(row["subject"] or "").removeprefix("Re: ")
+    return {"thread": f"<{row['chat'].strip('<>')}>", "subject": f"Re: {subject}" if subject else ""}

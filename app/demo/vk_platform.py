@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from app.demo import events
 from app.demo.script import Person
-from app.demo.telegram_platform import file_answer
+from app.demo.telegram_platform import file_answer, words
 
 TOKEN = "vk1.demo.demo-demo-demo-demo-demo-demo-demo"  # noqa: S105 - opens nothing but this stand-in
 
@@ -50,7 +50,7 @@ class VkPlatform:
         return f"{self.url}/things"
 
     async def _call(self, request: Request) -> Response:
-        form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        form = await words(request)
         return JSONResponse({"response": self._answer(request.path_params["method"], form)})
 
     def _answer(self, method: str, form: dict[str, str]) -> Any:
@@ -100,7 +100,7 @@ class VkPlatform:
         return JSONResponse({"ts": self._end(), "updates": self._events[since - self._before :]})
 
     async def _upload(self, request: Request) -> Response:
-        await request.form()
+        await words(request)
         return JSONResponse({"server": 1, "photo": "demo", "hash": "demo", "file": "demo"})
 
 
