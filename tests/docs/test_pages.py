@@ -211,7 +211,7 @@ async def test_what_a_restored_database_is_told_works(db: Database) -> None:
     (sql,) = (
         block.text for block in pages.blocks(ROOT / "docs/operations/backup.md") if block.language == "sql"
     )
-    await db.raw.execute('insert into installation ("only") values (true)')
+    await db.raw.execute('insert into installation ("only") values (true) on conflict do nothing')
     async with db.transaction() as session:
         before = await epoch(session)
     await db.raw.execute(
