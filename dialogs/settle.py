@@ -11,7 +11,7 @@ from app.core import facts
 from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
 from channels.models import Channel
-from dialogs import delivery, waiting
+from dialogs import delivery, waiting, work
 from dialogs.models import Dialog, Identity, Message, MessageAlias
 from dialogs.store import clean
 
@@ -50,7 +50,7 @@ async def failed(
     await _lock_dialog(session, claimed.dialog_id)
     if not await _settle(session, claimed, "failed", error=error):
         return
-    await waiting.recount(session, claimed.dialog_id)
+    await _answer_lost(session, claimed.dialog_id)
     if unreachable:
         await _unreachable(session, claimed)
 
@@ -59,7 +59,16 @@ async def unknown(session: AsyncSession, claimed: "Claimed", error: DeliveryErro
     """Nobody can say whether the platform took it; a person decides whether to send again."""
     await _lock_dialog(session, claimed.dialog_id)
     if await _settle(session, claimed, "unknown", error=error):
-        await waiting.recount(session, claimed.dialog_id)
+        await _answer_lost(session, claimed.dialog_id)
+
+
+async def _answer_lost(session: AsyncSession, dialog_id: "UUID") -> None:
+    """The customer waits again; a dialog that was closed meanwhile comes back, so that somebody sees it."""
+    status = await session.scalar(select(Dialog.status).where(Dialog.id == dialog_id))
+    if status == "closed":
+        await work.bring_back(session, [dialog_id], actor=facts.SYSTEM, by="failure")
+    else:
+        await waiting.recount(session, dialog_id)
 
 
 async def _lock_dialog(session: AsyncSession, dialog_id: "UUID") -> None:

@@ -98,7 +98,9 @@ async def _set(
     return present != wanted, gone - others
 
 
-async def bring_back(session: AsyncSession, ids: Collection[UUID], *, actor: Actor) -> list[Dialog]:
+async def bring_back(
+    session: AsyncSession, ids: Collection[UUID], *, actor: Actor, by: str = "task"
+) -> list[Dialog]:
     """Make the dialogs wait for an answer again, and return those that do: one per customer.
 
     A customer has one dialog that is not closed: that one comes back, or else the newest of `ids`
@@ -109,7 +111,7 @@ async def bring_back(session: AsyncSession, ids: Collection[UUID], *, actor: Act
     for dialog in sorted(locked.values(), key=lambda dialog: (dialog.status != "closed", dialog.number)):
         newest[dialog.customer_id] = dialog
     # By customer: reopening may wait for another transaction, and two must not wait for each other.
-    back = [await _opened(session, newest[id], actor=actor) for id in sorted(newest)]
+    back = [await _opened(session, newest[id], actor=actor, by=by) for id in sorted(newest)]
     for dialog in back:
         dialog.waiting_since = dialog.waiting_since or clock.now()
         dialog.last_message_at = clock.now()
@@ -117,16 +119,16 @@ async def bring_back(session: AsyncSession, ids: Collection[UUID], *, actor: Act
     return back
 
 
-async def _opened(session: AsyncSession, dialog: Dialog, *, actor: Actor) -> Dialog:
+async def _opened(session: AsyncSession, dialog: Dialog, *, actor: Actor, by: str) -> Dialog:
     if dialog.status == "closed":
-        return await _reopen(session, dialog, actor=actor)
+        return await _reopen(session, dialog, actor=actor, by=by)
     if dialog.status == "snoozed":
         dialog.status, dialog.snoozed_until = "open", None
         await _tell(session, dialog, "dialog.woken", actor=actor)
     return dialog
 
 
-async def _reopen(session: AsyncSession, dialog: Dialog, *, actor: Actor) -> Dialog:
+async def _reopen(session: AsyncSession, dialog: Dialog, *, actor: Actor, by: str) -> Dialog:
     for _ in range(3):
         try:
             async with session.begin_nested():
@@ -140,10 +142,10 @@ async def _reopen(session: AsyncSession, dialog: Dialog, *, actor: Actor) -> Dia
             # The customer has written since the look: his new dialog is the one to come back.
             for other in (await lock(session, [dialog.id], with_open=True)).values():
                 if other.status != "closed":
-                    return await _opened(session, other, actor=actor)
+                    return await _opened(session, other, actor=actor, by=by)
         else:
             await session.refresh(dialog)
-            await _tell(session, dialog, "dialog.reopened", actor=actor, data={"by": "task"})
+            await _tell(session, dialog, "dialog.reopened", actor=actor, data={"by": by})
             return dialog
     raise Conflict("The customer's dialog kept changing; try again.")
 

@@ -228,6 +228,18 @@ async def test_a_rejected_message_fails_and_the_customer_waits_where_he_waited(d
     assert dialog["waiting_since"] == first["created_at"]
 
 
+async def test_a_closed_dialog_whose_last_answer_failed_comes_back(desk: Desk) -> None:
+    chat = await desk.chat()
+    first = await chat.write("closed")
+    fails(chat, Rejected("no"))
+    await desk.answer(first["dialog_id"])
+    assert (await desk.anna.post(f"/dialogs/{first['dialog_id']}/close")).status_code == 200
+    await desk.send()
+    (dialog,) = await chat.dialogs("closed")
+    assert dialog["status"] == "open"
+    assert await waits(chat, "closed")
+
+
 async def test_a_later_answer_that_arrives_ends_the_wait(desk: Desk) -> None:
     chat = await desk.chat()
     first = await chat.write("second")
