@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import psutil
 
+from app.core import runtime
 from tests.helpers import eventually_sync
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +25,13 @@ class Program:
     """A running `otklik up`: its address, and the login it printed."""
 
     def __init__(self, folder: Path, **env: str) -> None:
+        self.data_dir = folder / "data"
         self.log = folder / "up.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "up"],
                 cwd=ROOT,
-                env=_environment(folder / "data") | env,
+                env=_environment(self.data_dir) | env,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -48,6 +51,17 @@ class Program:
         """The process of it that has `word` on its command line (`serve`, `work`)."""
         own = psutil.Process(self.process.pid)
         return next(child for child in own.children() if word in child.cmdline())
+
+    async def leases_end(self) -> None:
+        """As if minutes had passed: what a dead process held may be taken by others."""
+        found = runtime.find(self.data_dir)
+        assert found is not None
+        connection = await asyncpg.connect(found.database_url)
+        try:
+            await connection.execute("update messages set next_attempt_at = now() where status = 'sending'")
+            await connection.execute("update channel_cursors set held_until = now()")
+        finally:
+            await connection.close()
 
     def stop(self) -> None:
         """Ctrl-C; whatever does not end by that is killed (its children die with it)."""
