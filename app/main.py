@@ -13,12 +13,10 @@ from starlette.routing import BaseRoute
 
 from app.agents.api import router as people
 from app.agents.throttle import Throttle
-from app.core import idempotency
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import open_files
 from app.core.secrets import open_box
-from app.loops import Loop, together
 from app.web import (
     feed,
     health,
@@ -106,23 +104,7 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         await app.state.database.close()
 
 
-@asynccontextmanager
-async def _upkeep(app: FastAPI) -> AsyncIterator[None]:
-    database: Database = app.state.database
-
-    async def forget() -> None:
-        async with database.transaction() as session:
-            await idempotency.forget_old(session)
-
-    work = asyncio.create_task(together(Loop("idempotency", forget, every=3600)))
-    try:
-        yield
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-
-
-PARTS: list[Part] = [_resources, feed.part, understanding.part, _upkeep]
+PARTS: list[Part] = [_resources, feed.part, understanding.part]
 """Started in this order, stopped in the reverse one."""
 
 

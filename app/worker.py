@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import select
 
-from app import alarm
+from app import alarm, housekeeping
 from app.alarm import Alarm, Work
 from app.core import heartbeat
 from app.core.bell import listen
@@ -72,6 +72,7 @@ class Worker:
             self._look,
             Loop("channels", self._supervise, every=2),
             Loop("heartbeat", self._beat, every=heartbeat.EVERY),
+            Loop("housekeeping", self._keep_house, every=housekeeping.EVERY),
         ]
 
     def _alarm(self) -> Alarm:
@@ -136,6 +137,9 @@ class Worker:
     async def _overdue(self) -> bool:
         async with self.db.transaction() as session:
             return await overdue.turn(session) > 0
+
+    async def _keep_house(self) -> None:
+        await housekeeping.turn(self.db, self.files, self.settings)
 
     async def _beat(self) -> None:
         failing = [loop.name for loop in self.loops if loop.failing]

@@ -52,6 +52,20 @@ async def end(session: AsyncSession, *, session_id: UUID) -> None:
     await session.execute(delete(LoginSession).where(LoginSession.id == session_id))
 
 
+async def forget_expired(session: AsyncSession, *, limit: int = 500) -> int:
+    """Drop some sessions that are over; returns how many."""
+    old = (
+        select(LoginSession.id)
+        .where(LoginSession.expires_at <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    gone = await session.scalars(
+        delete(LoginSession).where(LoginSession.id.in_(old)).returning(LoginSession.id)
+    )
+    return len(gone.all())
+
+
 async def end_all(session: AsyncSession, *, agent_id: UUID, keep: UUID | None = None) -> None:
     """End the agent's sessions, all but `keep`."""
     query = delete(LoginSession).where(LoginSession.agent_id == agent_id)

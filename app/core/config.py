@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
     """Largest request body that is not a file upload or a mail."""
     max_file_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
+    keep_raw_days: Annotated[int, Field(ge=1)] = 90
+    """How long events of platforms are kept as they came, once they are understood."""
+    keep_facts_days: Annotated[int, Field(ge=1)] = 400
+    """How long the log of facts goes back: timelines, audit, and clients that were away."""
     loops_in_web: bool = True
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -24,7 +24,7 @@ ActorKind = Literal["agent", "customer", "system"]
 
 
 class Resync(Conflict):
-    """The cursor is of another log (a restored backup) or is no cursor: take the state again."""
+    """The cursor is of another log (a restored backup), too old, or no cursor: take the state again."""
 
     code, title = "resync", "This cursor cannot be continued; read /api/v1/sync and start from its cursor."
 
@@ -134,6 +134,37 @@ def _row(row: asyncpg.Record) -> Row:
         ids={name: row[name] for name in _IDS if row[name] is not None},
         data=orjson.loads(data) if isinstance(data, (str, bytes)) else data,
     )
+
+
+_FORGET = text("""
+with oldest as materialized (
+    select id, bool_and(at < :before) over (order by xid, id) as old
+    from (select id, xid, at from facts order by xid, id limit :limit) first)
+delete from facts f using oldest o
+where f.id = o.id and o.old
+returning f.xid::text::bigint as xid, f.id
+""")
+_RAISE_FLOOR = text("""
+update installation set facts_floor_xid = :xid, facts_floor_id = :id
+where (facts_floor_xid, facts_floor_id) < (:xid, :id)
+""")
+_FLOOR = "select facts_floor_xid, facts_floor_id from installation"
+
+
+async def forget(session: AsyncSession, *, before: datetime, limit: int = 500) -> int:
+    """Delete some facts at the beginning of the log that are older than `before`; returns how many."""
+    rows = await session.execute(_FORGET, {"before": before, "limit": limit})
+    gone = [Position(row.xid, row.id) for row in rows]
+    if gone:
+        await session.execute(_RAISE_FLOOR, {"xid": max(gone).xid, "id": max(gone).id})
+    return len(gone)
+
+
+async def need_kept(connection: RawConnection | RawPool, after: Position) -> None:
+    """Raises `Resync` when facts after `after` have been forgotten. To be asked after reading them."""
+    row = await connection.fetchrow(_FLOOR)
+    if row is not None and after < Position(*row):
+        raise Resync
 
 
 async def epoch(session: AsyncSession) -> UUID:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
@@ -125,6 +125,16 @@ async def _keep(claim: _Claim, response: Response) -> None:
     )
 
 
-async def forget_old(session: AsyncSession) -> None:
-    """Drop answers that nobody will ask for again."""
-    await session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_at < now() - KEEP))
+async def forget_old(session: AsyncSession, *, limit: int = 500) -> int:
+    """Drop some answers that nobody will ask for again; returns how many."""
+    keys = tuple_(IdempotentAnswer.agent_id, IdempotentAnswer.key)
+    old = (
+        select(IdempotentAnswer.agent_id, IdempotentAnswer.key)
+        .where(IdempotentAnswer.created_at < now() - KEEP)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    gone = await session.scalars(
+        delete(IdempotentAnswer).where(keys.in_(old)).returning(IdempotentAnswer.key)
+    )
+    return len(gone.all())

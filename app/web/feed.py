@@ -158,6 +158,7 @@ class Feed:
                 for row in await facts.read(self.database.raw, after, limit=_PAGE)
                 if row.position <= target
             ]
+            await facts.need_kept(self.database.raw, after)
             if not rows:
                 return
             seen += len(rows)

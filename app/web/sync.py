@@ -70,11 +70,12 @@ async def events_list(
     """Facts after a cursor that the caller may see, each with the present state of what it is about.
 
     Answers `{"items": [...], "cursor": "...", "more": bool}`; go on with `cursor`. A cursor of another
-    log (after a restore) is answered 409 `resync`.
+    log (after a restore), or one so old that facts after it were forgotten, is answered 409 `resync`.
     """
     feed: Feed = request.app.state.feed
     position = facts.decode(after, epoch=feed.epoch)
     rows = await facts.read(request.app.state.database.raw, position, limit=limit)
+    await facts.need_kept(request.app.state.database.raw, position)
     keys = access.keys(caller, channel_ids=await access.served_channels(session, caller))
     items: list[bytes] = []
     for frame in await frames.build(session, rows, epoch=feed.epoch):

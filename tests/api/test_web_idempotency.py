@@ -1,14 +1,11 @@
 """`Idempotency-Key`: repeats get the first answer; nothing happens twice."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 
 from app.core import idempotency
-from tests.api.conftest import World, make_settings, running
-from tests.helpers import eventually
+from tests.api.conftest import World
 
 KEY = {"Idempotency-Key": "k-1"}
 
@@ -79,30 +76,3 @@ async def test_old_answers_are_forgotten(world: World) -> None:
     await world.database.raw.execute("update idempotent_answers set created_at = now() - interval '25 h'")
     await world.run(idempotency.forget_old)
     assert await world.database.raw.fetchval("select count(*) from idempotent_answers") == 0
-
-
-async def test_a_started_program_forgets_old_answers(database_url: str, tmp_path: Path) -> None:
-    settings = make_settings(database_url, tmp_path)
-    async with running(settings) as app:
-        await app.state.database.raw.execute(
-            "insert into idempotent_answers (agent_id, key, request_hash, created_at) "
-            "values (uuidv7(), 'k', '', now() - interval '2 days')"
-        )
-    async with running(settings) as app:
-        query = "select count(*) = 0 from idempotent_answers"
-        await eventually(lambda: app.state.database.raw.fetchval(query))
-
-
-def test_every_post_of_the_api_takes_keys() -> None:
-    from app.agents.api import secret
-    from channels.rest import channels
-    from channels.rest_inbound import router as inbound
-    from dialogs.api import router as dialogs
-    from tasks.api import router as tasks
-
-    without = {route.path for route in secret.routes if isinstance(route, APIRoute)}
-    for router in (dialogs, tasks, channels, inbound):
-        for route in router.routes:
-            if isinstance(route, APIRoute) and "POST" in route.methods:
-                assert isinstance(route, idempotency.Route), route.path
-    assert without == {"/login", "/agents", "/agents/{agent_id}", "/tokens"}
