@@ -131,7 +131,7 @@ const en: Messages = {
   },
   teams: {
     add: 'Add', hint: 'A team shares a queue: all its members see its dialogs.', name: 'Name', members: 'Members', nobody: 'Nobody', none: 'No teams yet',
-    removeTitle: 'Delete the team “{name}”?', removeText: 'Its dialogs and tasks will have no team. This cannot be undone.',
+    removeTitle: 'Delete the team “{name}”?', removeText: 'Only a team without dialogs and tasks can be deleted. This cannot be undone.',
   },
   tokens: {
     add: 'Create', hint: 'A token lets a program use the API on behalf of an agent.', docs: 'API reference', made: 'New token', once: 'Keep it: it will not be shown again.',

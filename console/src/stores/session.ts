@@ -39,7 +39,8 @@ export const useSession = defineStore('session', () => {
 
   async function logout(everywhere = false): Promise<void> {
     try {
-      await (everywhere ? api.logoutEverywhere() : api.logout())
+      if (everywhere) await api.logoutEverywhere() // keeps this browser's own session
+      await api.logout()
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error
     }
