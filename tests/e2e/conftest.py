@@ -25,7 +25,7 @@ def built() -> None:
 
 
 @pytest.fixture(scope="module")
-def program(built: None) -> Iterator[Program]:
+def program(built: None, request: pytest.FixtureRequest) -> Iterator[Program]:
     """`otklik up`, begun anew for the module."""
-    with running() as program:
+    with running(request.module.__name__.rpartition(".")[2]) as program:
         yield program

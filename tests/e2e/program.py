@@ -18,6 +18,7 @@ from app.core import runtime
 from tests.helpers import eventually_sync
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "test-results"
 _PATIENCE = 100  # a start takes seconds; a machine under load needs more
 
 
@@ -75,8 +76,8 @@ class Program:
 
 
 @contextmanager
-def running(**env: str) -> Iterator[Program]:
-    """A program that is ready, for the length of the block; its log goes to test-results/ on failure."""
+def running(name: str, **env: str) -> Iterator[Program]:
+    """A program that is ready, for the length of the block; its log is left in test-results/."""
     folder = Path(tempfile.mkdtemp(prefix="otklik-e2e-"))
     folder.chmod(0o755)  # the database server's own user must get in
     program = Program(folder, **env)
@@ -85,6 +86,8 @@ def running(**env: str) -> Iterator[Program]:
         yield program
     finally:
         program.stop()
+        RESULTS.mkdir(exist_ok=True)
+        shutil.copy(program.log, RESULTS / f"{name}.log")
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,15 +7,14 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.e2e.program import RESULTS
 from tests.helpers import eventually
 from tests.widget.browser import Chat
 
-RESULTS = Path(__file__).parents[2] / "test-results"
 PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
 

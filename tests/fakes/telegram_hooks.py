@@ -102,8 +102,9 @@ class Hooks(FakeServer):
             while waiting and self.webhook:
                 await self._deliver_one(session, waiting[0])
                 waiting.popleft()
-        if self.pushes.get(lane) is waiting:
-            del self.pushes[lane]
+            # Before anything is awaited: what comes then needs a new delivery.
+            if self.pushes.get(lane) is waiting:
+                del self.pushes[lane]
 
     async def _deliver_one(self, session: aiohttp.ClientSession, update: dict[str, Any]) -> None:
         """Until it is taken: the first retry at once, then after 2, 4, 8 … s, or when `Retry-After` says."""

@@ -125,7 +125,7 @@ class Events(FakeServer):
                 while not await self._post(session, server, event, attempt):
                     attempt += 1
                     await asyncio.sleep(min(2**attempt, 60) * self.retry_unit)
-        server["busy"] = False
+            server["busy"] = False  # before anything is awaited: what comes then needs a new delivery
 
     async def _post(
         self, session: aiohttp.ClientSession, server: dict[str, Any], event: dict[str, Any], attempt: int
