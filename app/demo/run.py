@@ -58,19 +58,21 @@ async def run(
     desk = Desk(database, settings.model_copy(update={"undo_seconds": 0}), open_box(settings))
     async with _alone(database.url), platforms.running(shop=places.SHOP[wishes.locale == "en"]) as found:
         found.know(script.persons())
+        since: datetime = await database.raw.fetchval("select clock_timestamp()")
         try:
             road, state = await _prepare(desk, found, wishes)
             try:
                 ready(state)
-                await _traffic(road, wishes)
+                await _traffic(road, wishes, since)
             finally:
                 await asyncio.shield(places.pause(desk, road.channels))
         finally:
             await accounts.close_all()
 
 
-async def _traffic(road: Road, wishes: Wishes) -> None:
-    traffic = Traffic(road, random.Random(wishes.seed), locale=wishes.locale, longest=wishes.longest)  # noqa: S311
+async def _traffic(road: Road, wishes: Wishes, since: datetime) -> None:
+    dice = random.Random(wishes.seed)  # noqa: S311 - a play
+    traffic = Traffic(road, dice, locale=wishes.locale, longest=wishes.longest, since=since)
     await traffic.begin()
     if wishes.once:
         await traffic.step()

@@ -52,9 +52,11 @@ class _Live:
 
 
 class Traffic:
-    """`longest`: seconds between two spontaneous doings at the most."""
+    """`longest`: seconds between two spontaneous doings at the most. Answers since `since` are answered."""
 
-    def __init__(self, road: Road, dice: random.Random, *, locale: str, longest: float) -> None:
+    def __init__(
+        self, road: Road, dice: random.Random, *, locale: str, longest: float, since: datetime
+    ) -> None:
         self.road, self.dice, self.locale, self.longest = road, dice, locale, longest
         self.staff = Staff(road, locale)
         self.deck, self.words = talks.decks()
@@ -62,12 +64,11 @@ class Traffic:
         self._live: dict[tuple[str, str], _Live] = {}
         self._plans: list[tuple[float, Callable[[], Awaitable[None]]]] = []
         self._seen: set[UUID] = set()
-        self._since: datetime | None = None
+        self._since = since
         self._direct = False
 
     async def begin(self) -> None:
-        """From now on answers are answered."""
-        self._since = await self.road.desk.database.raw.fetchval("select clock_timestamp()")
+        """Colleagues come to work."""
         await self.staff.begin()
 
     async def step(self) -> None:
