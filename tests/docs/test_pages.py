@@ -218,6 +218,8 @@ async def test_what_a_restored_database_is_told_works(db: Database) -> None:
         "insert into facts (type, actor_kind, xid) values ('dialog.closed', 'system', '999999999')"
     )
     await db.raw.execute(sql)
+    (drill,) = re.findall(r"`(update channels [^`]+)`", pages.prose(ROOT / "docs/operations/backup.md"))
+    await db.raw.execute(drill)
     async with db.transaction() as session:
         after = await epoch(session)
     with pytest.raises(Resync):
