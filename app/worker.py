@@ -19,7 +19,7 @@ from app.core.db import Database
 from app.core.files import Files, open_files
 from app.core.secrets import open_box
 from app.loops import Crew, Loop, together
-from channels import adapters, pulling
+from channels import adapters, pulling, starting
 from channels.drafts import load_kind
 from channels.gateway import Gateway
 from channels.models import Channel
@@ -63,9 +63,10 @@ class Worker:
         self.snoozed = _crew("snoozed", self._wake)
         self.overdue = _crew("overdue", self._overdue)
         self.profiles = _crew("profiles", self._profile)
+        self.starts = _crew("starts", self._start)
         self.crews = (
             *(self.inbox, self.outbox, self.media),
-            *(self.reap, self.snoozed, self.overdue, self.profiles),
+            *(self.reap, self.snoozed, self.overdue, self.profiles, self.starts),
         )
         self._look = Loop("look", self._alarm().turn, every=alarm.LONGEST, gap=0.01)
         self.rest = [
@@ -86,6 +87,7 @@ class Worker:
                 "snoozed": Work(lifecycle.DUE, self.snoozed.wake),
                 "overdue": Work(overdue.DUE, self.overdue.wake),
                 "profiles": Work(profiles.DUE, self.profiles.wake),
+                "starts": Work(starting.DUE, self.starts.wake),
             },
         )
 
@@ -146,6 +148,9 @@ class Worker:
         detail = {"failing": failing, "pulls": len(self._pulls)}
         async with self.db.transaction() as session:
             await heartbeat.beat(session, self.name, detail=detail)
+
+    async def _start(self) -> bool:
+        return await starting.turn(self.db, self.gateway.box, self.settings)
 
     async def _supervise(self) -> None:
         """A pulling task for every active channel; a new one when its settings changed."""

@@ -1,16 +1,15 @@
-"""Connected accounts: connecting, changing, checking, pausing, stopping. Facts `channel.*`.
+"""Connected accounts: connecting, changing, checking, removing them. Facts `channel.*`.
 
 A platform is called with no transaction open, and an account is saved only after a real call
 succeeded: those functions take the database, the others the session.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,18 +18,18 @@ from app.core import facts
 from app.core.clock import now
 from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict
 from app.core.facts import SYSTEM, Actor
-from channels import drafts
+from channels import drafts, health, starting
 from channels.adapters import close_all, forget, open
-from channels.base import AccountInfo, DeliveryError, Unauthorized
+from channels.base import AccountInfo, DeliveryError
 from channels.drafts import Box, Draft
 from channels.errors import ChannelExists, ChannelRefused
+from channels.health import contact, find, get, note_failure, pause, stop, warn
 from channels.models import Channel, ChannelTeam, Inbound
 
-__all__ = ["change", "check", "close_all", "connect", "forget", "open", "pause", "resume", "stop"]
-
-_CONTACT_EVERY = timedelta(minutes=1)
+__all__ = ["contact", "find", "get", "note_failure", "pause", "stop", "warn"]
+__all__ += ["change", "check", "close_all", "connect", "forget", "open", "resume"]
 
 
 # --- calling the platform: no transaction is open meanwhile ---------------------------------
@@ -46,17 +45,24 @@ async def connect(
     values: Mapping[str, Any],
     team_ids: Sequence[UUID],
     actor: Actor = SYSTEM,
+    saving: Callable[[AsyncSession], Awaitable[None]] | None = None,
 ) -> Channel:
-    """Check an account and save it; raises `Invalid`, `ChannelRefused`, `ChannelExists`."""
+    """Check an account and save it; raises `Invalid`, `ChannelRefused`, `ChannelExists`.
+
+    `saving` is called in the transaction that saves it, and may refuse.
+    """
     async with database.transaction() as session:
         await teams.need(session, set(team_ids))
         id = await drafts.new_id(session)
     draft = await drafts.draft(id, kind=kind, name=name, settings=values)
     info = await _ask(draft, settings)
     async with database.transaction() as session:
+        if saving is not None:
+            await saving(session)
         channel = await add(session, box, draft, info, team_ids=team_ids, actor=actor)
-    await _start(database, box, settings, channel)
-    return channel
+    await starting.start(database, box, settings, channel)
+    async with database.transaction() as session:
+        return await get(session, channel.id)
 
 
 async def change(
@@ -84,11 +90,13 @@ async def change(
         channel.name = name or channel.name
         if draft is not None and info is not None:
             _save(channel, box, draft, info)
+            starting.due(channel)
         if team_ids is not None:
             await set_teams(session, channel_id, team_ids)
-        await _changed(session, channel, actor)
+        await health.tell(session, channel, actor)
+        await session.refresh(channel)
     if draft is not None and channel.state == "active":
-        await _start(database, box, settings, channel)
+        await starting.start(database, box, settings, channel)
     return channel
 
 
@@ -118,10 +126,12 @@ async def check(
         starts = channel.state == "stopped" or (activate and channel.state == "paused")
         if starts:
             channel.state = "active"
+            starting.due(channel)
         _learn(channel, info)
-        await _changed(session, channel, actor)
+        await health.tell(session, channel, actor)
+        await session.refresh(channel)
     if starts:
-        await _start(database, box, settings, channel)
+        await starting.start(database, box, settings, channel)
     return channel
 
 
@@ -141,27 +151,6 @@ async def _ask(draft: Draft, settings: Settings) -> AccountInfo:
 
 def _refused(error: DeliveryError) -> ChannelRefused:
     return ChannelRefused(error.reason, reason_code=error.code)
-
-
-async def _start(database: Database, box: Box, settings: Settings, channel: Channel) -> None:
-    """Set or remove the webhook. A failure is noted on the channel, which stays connected."""
-    adapter = await open(channel, box, settings)
-    try:
-        await adapter.start()
-    except DeliveryError as error:
-        await note_failure(database, channel.id, error)
-
-
-async def note_failure(database: Database, channel_id: UUID, error: DeliveryError) -> None:
-    """Show a failed call on the channel; refused credentials stop it."""
-    async with database.transaction() as session:
-        channel = await find(session, channel_id, lock=True)
-        if channel is None:
-            return
-        if isinstance(error, Unauthorized):
-            await stop(session, channel, error)
-        else:
-            await warn(session, channel, error)
 
 
 # --- state ----------------------------------------------------------------------------------
@@ -185,6 +174,7 @@ async def add(
         name=draft.name or info.title,
     )
     _save(channel, box, draft, info)
+    starting.due(channel)
     session.add(channel)
     try:
         await session.flush()
@@ -215,42 +205,6 @@ def _learn(channel: Channel, info: AccountInfo) -> None:
     channel.seen_at = now()
 
 
-async def pause(session: AsyncSession, channel: Channel, *, actor: Actor) -> None:
-    """Nothing is pulled or sent until it is resumed; webhooks are still stored."""
-    channel.state = "paused"
-    await _changed(session, channel, actor)
-
-
-async def stop(session: AsyncSession, channel: Channel, error: DeliveryError) -> None:
-    """The platform refused our credentials: nothing goes on until somebody changes them."""
-    news = channel.state == "active"
-    if news:
-        channel.state = "stopped"
-    await warn(session, channel, error, news=news)
-
-
-async def warn(session: AsyncSession, channel: Channel, error: DeliveryError, *, news: bool = False) -> None:
-    """Show an error on the channel; the log hears of it only when it is another one."""
-    news = news or (channel.error, channel.error_code) != (error.reason, error.code)
-    channel.error, channel.error_code, channel.error_at = error.reason, error.code, now()
-    if news:
-        await _changed(session, channel, SYSTEM)
-
-
-async def contact(session: AsyncSession, channel: Channel) -> None:
-    """The platform answered or called: written at most every minute, or when an error is over."""
-    seen = channel.seen_at
-    if channel.state != "active" or (channel.error is None and seen and now() - seen < _CONTACT_EVERY):
-        return
-    await session.execute(
-        update(Channel)
-        .where(Channel.id == channel.id, Channel.state == "active")
-        .values(seen_at=now(), error=None, error_code=None, error_at=None)
-    )
-    if channel.error is not None:
-        await _changed(session, channel, SYSTEM)
-
-
 async def remove(session: AsyncSession, channel: Channel, *, actor: Actor) -> None:
     """Remove a channel that never carried a message."""
     if await session.scalar(select(exists().where(Inbound.channel_id == channel.id))):
@@ -260,21 +214,6 @@ async def remove(session: AsyncSession, channel: Channel, *, actor: Actor) -> No
     except IntegrityError:
         raise Conflict("The channel has carried messages: pause it instead.") from None
     await facts.record(session, "channel.removed", actor=actor, channel_id=channel.id)
-
-
-async def _changed(session: AsyncSession, channel: Channel, actor: Actor) -> None:
-    await facts.record(session, "channel.changed", actor=actor, channel_id=channel.id)
-
-
-async def find(session: AsyncSession, channel_id: UUID, *, lock: bool = False) -> Channel | None:
-    return await session.get(Channel, channel_id, with_for_update=lock or None)
-
-
-async def get(session: AsyncSession, channel_id: UUID, *, lock: bool = False) -> Channel:
-    channel = await find(session, channel_id, lock=lock)
-    if channel is None:
-        raise NotFound
-    return channel
 
 
 async def set_teams(session: AsyncSession, channel_id: UUID, team_ids: Iterable[UUID]) -> None:
