@@ -100,8 +100,9 @@ async def channel_create(
 ) -> ChannelDetails:
     """Connect an account. It is saved only after a real call to its platform succeeded."""
     team_ids = body.team_ids
-    if team_ids is None:
-        async with database.transaction() as session:
+    async with database.transaction() as session:
+        await idempotency.replay(session, request, agent_id=caller.agent_id)
+        if team_ids is None:
             team_ids = await teams.only_team(session)
     channel = await accounts.connect(
         database,
@@ -112,6 +113,9 @@ async def channel_create(
         values=body.settings,
         team_ids=team_ids,
         actor=caller.actor,
+        saving=lambda session: idempotency.claim(
+            session, request, agent_id=caller.agent_id, database=database
+        ),
     )
     async with database.transaction() as session:
         return await _details(session, channel, settings)

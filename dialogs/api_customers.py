@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, UploadFile
 from starlette.responses import Response
 
 from app.agents.deps import Caller
-from app.core import paging
+from app.core import idempotency, paging
 from app.core.deps import Config, Session
 from app.core.errors import NotFound
 from channels import registry
@@ -25,13 +25,16 @@ from dialogs.schemas import (
     Thread,
 )
 
-router = APIRouter(tags=["Customers"])
+router = APIRouter()
+plain = APIRouter(tags=["Customers"], route_class=idempotency.Route)
+files = APIRouter(tags=["Files"])
+secret = APIRouter(tags=["Customers"])  # answers hold secrets, which `Idempotency-Key` would store
 
 Words = Annotated[str, Query(max_length=200, description="Part of a name, mail, phone or contact.")]
 Seq = Annotated[int | None, Query(description="`seq` of a message.")]
 
 
-@router.get("/customers", operation_id="customers_list")
+@plain.get("/customers", operation_id="customers_list")
 async def customers_list(
     session: Session, caller: Caller, q: Words = "", cursor: paging.Cursor = None, limit: paging.Limit = 50
 ) -> paging.Page[CustomerOut]:
@@ -39,13 +42,13 @@ async def customers_list(
     return await customers.search(session, caller, words=q.replace("\x00", ""), cursor=cursor, limit=limit)
 
 
-@router.get("/customers/{customer_id}", operation_id="customer_get")
+@plain.get("/customers/{customer_id}", operation_id="customer_get")
 async def customer_get(session: Session, caller: Caller, customer_id: UUID) -> CustomerCard:
     """The customer with his contacts and dialogs; his tasks: `GET /tasks?customer_id=`."""
     return await customers.card(session, caller, customer_id)
 
 
-@router.patch("/customers/{customer_id}", operation_id="customer_change")
+@plain.patch("/customers/{customer_id}", operation_id="customer_change")
 async def customer_change(
     session: Session, caller: Caller, customer_id: UUID, new: CustomerChange
 ) -> CustomerCard:
@@ -53,18 +56,21 @@ async def customer_change(
     return await customers.card(session, caller, customer_id)
 
 
-@router.post("/customers/{customer_id}/contacts", operation_id="contact_add", status_code=201)
+@plain.post("/customers/{customer_id}/contacts", operation_id="contact_add", status_code=201)
 async def contact_add(session: Session, caller: Caller, customer_id: UUID, new: ContactNew) -> CustomerCard:
     """Write down by hand that a contact is this customer's."""
     await customers.add_contact(session, caller, customer_id, new)
     return await customers.card(session, caller, customer_id)
 
 
-@router.post("/customers/{customer_id}/link-tokens", operation_id="link_make", status_code=201)
+@secret.post("/customers/{customer_id}/link-tokens", operation_id="link_make", status_code=201)
 async def link_make(
     request: Request, session: Session, caller: Caller, customer_id: UUID, new: LinkNew
 ) -> LinkOut:
-    """A one-time deep link: who opens it and writes is this customer."""
+    """A one-time deep link: who opens it and writes is this customer.
+
+    The answer holds a secret: an `Idempotency-Key` is not honoured.
+    """
     await access.newest_visible(session, caller, customer_id)
     channel = await session.get(Channel, new.channel_id)
     if channel is None:
@@ -77,7 +83,7 @@ async def link_make(
     return LinkOut(url=link.url, expires_at=row.expires_at)
 
 
-@router.get("/customers/{customer_id}/messages", operation_id="thread_get")
+@plain.get("/customers/{customer_id}/messages", operation_id="thread_get")
 async def thread_get(
     session: Session,
     caller: Caller,
@@ -94,7 +100,7 @@ async def thread_get(
     return Thread(items=items, has_more=more)
 
 
-@router.get("/customers/{customer_id}/avatar", operation_id="avatar_get", response_class=Response)
+@plain.get("/customers/{customer_id}/avatar", operation_id="avatar_get", response_class=Response)
 async def avatar_get(request: Request, session: Session, caller: Caller, customer_id: UUID) -> Response:
     await access.newest_visible(session, caller, customer_id)
     customer = await session.get_one(Customer, customer_id)
@@ -103,21 +109,28 @@ async def avatar_get(request: Request, session: Session, caller: Caller, custome
     return await file_store.avatar(request.app.state.files, customer.avatar_key)
 
 
-@router.post("/files", operation_id="file_upload", status_code=201, tags=["Files"])
+@files.post("/files", operation_id="file_upload", status_code=201)
 async def file_upload(
     request: Request, session: Session, caller: Caller, settings: Config, file: UploadFile
 ) -> AttachmentOut:
-    """Upload a file, then name its id in a message."""
+    """Upload a file, then name its id in a message.
+
+    An `Idempotency-Key` is not honoured: an upload that no message names is forgotten after a day.
+    """
     row = await file_store.keep(
         session, request.app.state.files, file, uploaded_by=caller.agent_id, limit=settings.max_file_bytes
     )
     return queries.attachment(row)
 
 
-@router.get("/files/{attachment_id}", operation_id="file_get", response_class=Response, tags=["Files"])
+@files.get("/files/{attachment_id}", operation_id="file_get", response_class=Response)
 async def file_get(
     request: Request, session: Session, caller: Caller, attachment_id: UUID, download: bool = False
 ) -> Response:
     """The bytes. Pictures, sound and video may be shown; everything else is a download."""
     row = await access.access_attachment(session, caller, attachment_id)
     return await file_store.answer(request.app.state.files, row, download=download)
+
+
+for part in (plain, secret, files):
+    router.include_router(part)

@@ -151,7 +151,10 @@ async def agent_list(caller: Caller, session: Session) -> list[AgentOut]:
 
 @secret.post("/agents", tags=["Agents"], status_code=201)
 async def agent_create(body: AgentNew, caller: Admin, session: Session) -> AgentSecret:
-    """Make an agent or a bot. Administrators only."""
+    """Make an agent or a bot. Administrators only.
+
+    The answer may hold a secret: an `Idempotency-Key` is not honoured.
+    """
     generated = None if body.password or body.is_bot else passwords.generate()
     password = None if body.is_bot else body.password or generated
     new = NewAgent(
@@ -225,7 +228,10 @@ async def token_list(caller: Caller, session: Session) -> list[TokenOut]:
 
 @secret.post("/tokens", tags=["Tokens"], status_code=201)
 async def token_create(body: TokenNew, caller: Caller, session: Session) -> TokenSecret:
-    """Make a token. `admin` and `inbound` tokens, and tokens for others, are made by administrators."""
+    """Make a token. `admin` and `inbound` tokens, and tokens for others, are made by administrators.
+
+    The answer holds a secret: an `Idempotency-Key` is not honoured.
+    """
     row, text = await tokens.create(
         session,
         caller,

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from app.core.clock import now
+from app.core.db import Database
 from app.core.errors import Conflict, Invalid
 from app.core.models import IdempotentAnswer
 
@@ -37,6 +38,8 @@ class _Claim:
     key: str
     digest: bytes
     session: AsyncSession | None = None
+    database: Database | None = None
+    """Set when the answer is kept in a transaction of its own, after that of the change."""
     agent_id: UUID | None = None
 
 
@@ -83,8 +86,21 @@ async def _wanted(request: Request) -> _Claim | None:
     return _Claim(key, digest)
 
 
-async def claim(session: AsyncSession, connection: HTTPConnection, *, agent_id: UUID) -> None:
-    """Take the key of this request, if it has one. Called as soon as the caller is known."""
+async def replay(session: AsyncSession, connection: HTTPConnection, *, agent_id: UUID) -> None:
+    """Give the stored answer, if this request is a repeat. For endpoints that `claim` late."""
+    wanted: _Claim | None = connection.scope.get(_SCOPE)
+    if wanted is not None and await _find(session, wanted, agent_id) is not None:
+        raise _Repeated(await _stored(session, wanted, agent_id))
+
+
+async def claim(
+    session: AsyncSession, connection: HTTPConnection, *, agent_id: UUID, database: Database | None = None
+) -> None:
+    """Take the key of this request, if it has one. Called as soon as the caller is known.
+
+    With `database` the request works in several transactions: call it in the one that makes the
+    change; the answer is kept in another one afterwards.
+    """
     wanted: _Claim | None = connection.scope.get(_SCOPE)
     if wanted is None or wanted.session is not None:
         return
@@ -96,15 +112,19 @@ async def claim(session: AsyncSession, connection: HTTPConnection, *, agent_id: 
     )
     if taken is None:
         raise _Repeated(await _stored(session, wanted, agent_id))
-    wanted.session, wanted.agent_id = session, agent_id
+    wanted.session, wanted.agent_id, wanted.database = session, agent_id, database
 
 
-async def _stored(session: AsyncSession, wanted: _Claim, agent_id: UUID) -> Response:
-    answer = await session.scalar(
+async def _find(session: AsyncSession, wanted: _Claim, agent_id: UUID) -> IdempotentAnswer | None:
+    return await session.scalar(
         select(IdempotentAnswer).where(
             IdempotentAnswer.agent_id == agent_id, IdempotentAnswer.key == wanted.key
         )
     )
+
+
+async def _stored(session: AsyncSession, wanted: _Claim, agent_id: UUID) -> Response:
+    answer = await _find(session, wanted, agent_id)
     if answer is None or answer.request_hash != wanted.digest or answer.status is None:
         raise IdempotencyMismatch
     return Response(
@@ -117,12 +137,17 @@ async def _stored(session: AsyncSession, wanted: _Claim, agent_id: UUID) -> Resp
 
 async def _keep(claim: _Claim, response: Response) -> None:
     if claim.session is None:
-        return  # the endpoint did not ask who calls, or works outside one transaction
-    await claim.session.execute(
+        return  # the endpoint did not ask who calls
+    answer = (
         update(IdempotentAnswer)
         .where(IdempotentAnswer.agent_id == claim.agent_id, IdempotentAnswer.key == claim.key)
         .values(status=response.status_code, body=bytes(response.body))
     )
+    if claim.database is None:
+        await claim.session.execute(answer)
+        return
+    async with claim.database.transaction() as session:
+        await session.execute(answer)
 
 
 async def forget_old(session: AsyncSession, *, limit: int = 500) -> int:
