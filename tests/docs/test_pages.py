@@ -20,7 +20,7 @@ from app.commands import __path__ as _command_modules
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import AppError
-from app.core.facts import Position, Resync, decode, encode, epoch
+from app.core.facts import Position, Resync, decode, encode, epoch, head, need_kept
 from app.web import hub, live, problems
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -214,6 +214,7 @@ async def test_what_a_restored_database_is_told_works(db: Database) -> None:
     await db.raw.execute('insert into installation ("only") values (true) on conflict do nothing')
     async with db.transaction() as session:
         before = await epoch(session)
+    await db.raw.execute("update installation set facts_floor_xid = 999999, facts_floor_id = 1")
     await db.raw.execute(
         "insert into facts (type, actor_kind, xid) values ('dialog.closed', 'system', '999999999')"
     )
@@ -224,5 +225,6 @@ async def test_what_a_restored_database_is_told_works(db: Database) -> None:
         after = await epoch(session)
     with pytest.raises(Resync):
         decode(encode(Position(1, 1), epoch=before), epoch=after)
+    await need_kept(db.raw, await head(db.raw))
     hidden = "select count(*) from facts where xid >= pg_snapshot_xmin(pg_current_snapshot())"
     assert await db.raw.fetchval(hidden) == 0
