@@ -6,7 +6,7 @@ settled in another. What the platform may have taken is repeated only where it d
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=120)
 SEND_SECONDS = 110
+STOP_SECONDS = 4
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
@@ -115,6 +116,23 @@ async def turn(
         return False
     if taken is not None:
         taken()
+    await _to_its_end(_deliver(db, gateway, files, claimed))
+    return True
+
+
+async def _to_its_end(delivering: Coroutine[None, None, None]) -> None:
+    """Do not break off in the middle: when the program stops, what is on its way is settled if it can be."""
+    work = asyncio.ensure_future(delivering)
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work], timeout=STOP_SECONDS)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+
+
+async def _deliver(db: Database, gateway: Gateway, files: Files, claimed: Claimed) -> None:
     try:
         outcome = await _send(db, gateway, files, claimed)
     except DeliveryError as error:
@@ -125,7 +143,6 @@ async def turn(
     else:
         async with db.transaction() as session:
             await settle.sent(session, claimed, outcome)
-    return True
 
 
 async def _claim(session: AsyncSession) -> Claimed | None:

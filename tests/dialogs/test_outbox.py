@@ -506,3 +506,25 @@ async def test_what_a_dead_sender_left_is_settled(desk: Desk, kind: str) -> None
     await desk.again()
     await desk.send()
     assert len(chat.adapter.calls) == (0 if kind == "plain" else 1)
+
+
+async def test_stopping_in_the_middle_settles_what_is_on_its_way(desk: Desk) -> None:
+    chat = await desk.chat()
+    first = await chat.write("stopped")
+    answer = await desk.answer(first["dialog_id"])
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(message: OutgoingMessage) -> Sent:
+        begun.set()
+        await may_end.wait()
+        return await chat.adapter.take(message)
+
+    chat.adapter.answer = slowly
+    sending = asyncio.create_task(desk.send())
+    await begun.wait()
+    sending.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert await desk.status(answer) == "sent"
