@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from channels.models import Channel
 from dialogs.models import Attachment, Customer, Dialog, DialogRead, Identity, Message
 from dialogs.schemas import (
     AttachmentOut,
@@ -26,6 +27,10 @@ from dialogs.schemas import (
 
 _DIALOG_FIELDS = frozenset(DialogOut.model_fields) - {"customer"}
 _MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "meta"}
+_PAUSED = {
+    "error_code": "channel_paused",
+    "error": "The channel is not working now; the message leaves when it does again.",
+}
 _HIDDEN_META = frozenset({"references", "link_token", "entities"})
 
 
@@ -121,9 +126,9 @@ async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOu
     quoted = aliased(Message)
     rows = (
         await session.execute(
-            query.add_columns(quoted.id, func.left(quoted.text, 200), quoted.direction).outerjoin(
-                quoted, quoted.id == Message.reply_to_id
-            )
+            query.add_columns(quoted.id, func.left(quoted.text, 200), quoted.direction, Channel.state)
+            .outerjoin(quoted, quoted.id == Message.reply_to_id)
+            .outerjoin(Channel, Channel.id == Message.channel_id)
         )
     ).all()
     files = await _attachments(session, [row[0].id for row in rows])
@@ -132,8 +137,11 @@ async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOu
 
 def _message(row: Any, files: list[AttachmentOut]) -> MessageOut:
     message = row[0]
+    values = {field: getattr(message, field) for field in _MESSAGE_FIELDS}
+    if message.status == "queued" and row[4] != "active" and not message.error_code:
+        values |= _PAUSED
     return MessageOut.model_construct(
-        **{field: getattr(message, field) for field in _MESSAGE_FIELDS},
+        **values,
         reply_to=ReplyRef(id=row[1], text=row[2], direction=row[3]) if row[1] else None,
         attachments=files,
         meta={key: value for key, value in message.meta.items() if key not in _HIDDEN_META},

@@ -114,13 +114,15 @@ class MessageOut(BaseModel):
     edited_at: datetime | None
     status: MessageStatus | None
     error: str | None
-    error_code: str | None
+    error_code: str | None = Field(
+        description="Why it failed or waits; `channel_paused` while a queued message's channel is not active."
+    )
     client_key: str | None
     send_after: datetime | None
     sent_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
-    meta: dict[str, Any]
+    meta: dict[str, Any] = Field(description="`note`: what went wrong beside the sending, as a refused copy.")
 
 
 class Thread(BaseModel):

@@ -32,6 +32,9 @@ async def sent(session: AsyncSession, claimed: "Claimed", outcome: Sent) -> None
         values["external_id"] = ids[0]
     if outcome.status == "delivered":
         values["delivered_at"] = func.now()
+    if outcome.note:
+        note = Message.meta.concat({"note": clean(outcome.note)[:1000]})
+        await session.execute(update(Message).where(Message.id == claimed.id).values(meta=note))
     if not await _settle(session, claimed, outcome.status, error=None, **values):
         # An echo or a receipt was quicker; its id may be another part's.
         aliases += [f"{chat}:{external_id}" for external_id in ids[:1]]
