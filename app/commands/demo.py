@@ -54,6 +54,9 @@ def _run(wishes: "Wishes", address: str) -> None:
     import signal
     from contextlib import suppress
 
+    from asyncpg import InterfaceError, PostgresError
+    from sqlalchemy.exc import DBAPIError
+
     from app.commands.support import run_with_database
     from app.core import logs
     from app.core.config import Settings
@@ -65,12 +68,19 @@ def _run(wishes: "Wishes", address: str) -> None:
         logs.setup(level="error", json=settings.log_json)
         this = asyncio.current_task()
         assert this is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-        typer.echo("Demo: telling the story, half a minute at the most …")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+        typer.echo("Demo: starting; telling the story takes half a minute at the most …")
         await run(database, settings, wishes, ready=lambda state: _tell(state, wishes, address))
 
-    with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        run_with_database(action)
+    try:
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+            run_with_database(action)
+    except (OSError, PostgresError, InterfaceError, DBAPIError):
+        typer.echo(
+            "Demo: ended, as the database went away. When Otklik runs again, `demo` goes on.", err=True
+        )
+        raise typer.Exit(1) from None
     typer.echo(
         "Demo: ended. Its Telegram, VK and mail channels are paused; the story stays, `demo` goes on with it."
     )

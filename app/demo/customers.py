@@ -49,7 +49,7 @@ class Road:
             case "vk":
                 self.platforms.vk.push(events.vk(person, said, files=self.platforms.vk.files))
             case "email":
-                await self.platforms.mail.push(events.mail(person, said))
+                self.platforms.mail.push(events.mail(person, said))
             case _:
                 await self.store(kind, await self.raw(person, kind, said))
 

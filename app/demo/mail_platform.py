@@ -22,7 +22,7 @@ class MailPlatform:
     """Mails that were handed over to be sent."""
     _mails: dict[int, bytes] = field(default_factory=dict)
     _first: int = field(default_factory=events.number)
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _servers: list[asyncio.Server] = field(default_factory=list)
     _talks: set[StreamWriter] = field(default_factory=set)
 
@@ -38,11 +38,12 @@ class MailPlatform:
         for writer in list(self._talks):
             writer.close()
 
-    async def push(self, mail: bytes) -> None:
+    def push(self, mail: bytes) -> None:
         """A mail that arrives."""
         self._mails[len(self._mails) + 1] = mail
-        async with self._news:
-            self._news.notify_all()
+        # Whoever waits has the old one.
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _guarded(self, talk: Talk) -> Talk:
         async def run(reader: StreamReader, writer: StreamWriter) -> None:
@@ -110,17 +111,14 @@ class MailPlatform:
         await writer.drain()
         done, count = asyncio.create_task(reader.readline()), len(self._mails)
         while not done.done():
-            waiting = asyncio.create_task(self._more_than(count))
-            await asyncio.wait({done, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
             if len(self._mails) > count:
                 count = len(self._mails)
                 writer.write(b"* %d EXISTS\r\n" % count)
                 await writer.drain()
-
-    async def _more_than(self, count: int) -> None:
-        async with self._news:
-            await self._news.wait_for(lambda: len(self._mails) > count)
+                continue
+            waiting = asyncio.create_task(self._news.wait())
+            await asyncio.wait({done, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
 
     # --- SMTP ---------------------------------------------------------------------------------
 
