@@ -136,13 +136,13 @@ async def _prepare(desk: Desk, console: Console) -> tuple[str, str] | None:
 
         await migrate.check_server(url)
         await migrate.upgrade(url)
-        login = await _first_login(url)
+        login = await _first_login(url, settings)
     runtime.write(settings.data_dir, address=f"http://{host}:{port}", database_url=url)
     desk.children = _children(settings, desk.listener)
     return login
 
 
-async def _first_login(url: str) -> tuple[str, str] | None:
+async def _first_login(url: str, settings: Settings) -> tuple[str, str] | None:
     """The administrator's login and password when this was the first start."""
     from app import first_run
     from app.core.db import Database
@@ -150,7 +150,7 @@ async def _first_login(url: str) -> tuple[str, str] | None:
     database = Database(url, pool_size=2)
     try:
         async with database.transaction() as session:
-            return await first_run.ensure(session)
+            return await first_run.ensure(session, locale=settings.locale)
     finally:
         await database.close()
 

@@ -32,5 +32,5 @@ def _shape(row: Fact) -> dict[str, Any]:
         "task_id": row.task_id,
         "agent_id": row.agent_id,
         "team_id": row.team_id,
-        "data": row.data,
+        "data": {name: value for name, value in row.data.items() if not name.startswith("from_guest")},
     }

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     """32 bytes, URL-safe base64: encrypts channel secrets. Made in `data_dir` when not set."""
 
+    locale: Literal["ru", "en"] = "ru"
+    """Language of the first administrator and of what the first start makes."""
     session_days: Annotated[int, Field(ge=1, le=365)] = 30
     undo_seconds: Annotated[float, Field(ge=0, le=120)] = 3
     """How long an answer waits before it leaves, so that it can be taken back."""

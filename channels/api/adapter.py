@@ -63,6 +63,9 @@ class ApiAdapter:
     async def check(self) -> AccountInfo:
         """Post a ping to the callback; without one there is nobody to ask."""
         if self.settings.callback_url:
+            if not self.settings.signing_secret.get_secret_value():
+                reason = "Set `signing_secret`: answers are signed with it, and you check them with it."
+                raise Rejected(reason, code="no_signing_secret")
             await self._post({"type": "ping"}, delivery=f"ping-{uuid4().hex}", safe=True)
         id = self.account.id if self.account.id.int else uuid4()
         return AccountInfo(title=self.account.name, external_id=id.hex)
@@ -106,7 +109,7 @@ class ApiAdapter:
     async def _post(self, data: dict[str, Any], *, delivery: str, safe: bool = False) -> Answer:
         body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         timestamp = str(int(time.time()))
-        secret = self.settings.signing_secret.get_secret_value() or self.account.webhook_secret
+        secret = self.settings.signing_secret.get_secret_value()
         headers = {
             "Content-Type": "application/json",
             "X-Otklik-Delivery": delivery,

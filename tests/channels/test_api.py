@@ -130,10 +130,10 @@ async def test_calls_are_signed_and_named(service: FakeCallback) -> None:
     assert sent.external_ids == ["their-7"]
 
 
-async def test_the_channels_own_secret_signs_where_none_is_set(service: FakeCallback) -> None:
-    service.secret = "channel secret"
-    await adapter(service, signing_secret="").send(message())
-    assert service.sent[0].genuine
+async def test_answers_are_signed_by_a_secret_that_the_receiver_knows(service: FakeCallback) -> None:
+    with pytest.raises(Rejected, match="signing_secret"):
+        await adapter(service, signing_secret="").check()
+    assert not service.sent
 
 
 def test_a_signature_covers_time_and_body() -> None:

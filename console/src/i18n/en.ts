@@ -199,7 +199,7 @@ const en: Messages = {
       agent_names: { title: 'Show visitors the name of the agent', hint: '' },
       max_file_mb: { title: 'Largest file of a visitor, MB', hint: '0: no files.' },
       callback_url: { title: 'Where answers are posted', hint: 'Empty: they are read from the event feed.' },
-      signing_secret: { title: 'Signing key', hint: 'Empty: the own key of the channel.' },
+      signing_secret: { title: 'Signing key', hint: 'With it the receiver checks that answers come from here.' },
       allow_private_urls: { title: 'Fetch files from addresses inside the network', hint: '' },
       http_base_url: { title: 'Another API address', hint: 'Empty: the usual address of the platform.' },
       http_ca_bundle: { title: 'Certificates file (PEM)', hint: '' },
@@ -216,10 +216,11 @@ const en: Messages = {
     wrong_login: 'Email or password do not match.', conflict: 'Somebody has changed it already. Look again.', dialog_changed: 'A new message has arrived.',
     invalid: 'This is not possible: check what you entered.', malformed: 'Check the fields.', too_large: 'Too large.', too_many_requests: 'Too many attempts. Wait a minute.',
     unavailable: 'The server cannot do this now. Try later.', channel_refused: 'The platform refused:', channel_exists: 'This account is connected already.',
-    dialog_closed: 'The dialog is closed. Reopen it.', customer_has_dialog: 'The customer has an open dialog already.', identity_unreachable: 'The customer cannot be reached by this contact.',
+    customer_has_dialog: 'The customer has an open dialog already.', identity_unreachable: 'The customer cannot be reached by this contact.',
     channel_paused: 'The channel is not working.', cannot_cancel: 'Too late: the message is leaving.', cannot_resend: 'This message cannot be sent again.', name_taken: 'This name is taken.',
     email_taken: 'This email is taken.', last_admin: 'At least one administrator is needed.', csrf: 'Reload the page and try again.',
-    idempotency_mismatch: 'The repeat differs from the first request. Reload the page.', weak_password: 'The password is too simple.', wrong_password: 'The current password does not match.',
+    idempotency_mismatch: 'The repeat differs from the first request. Reload the page.', client_key_reused: 'This was sent already. Write it again.',
+    contact_taken: 'This contact belongs to another customer already.', resync: 'The page is out of date. Reload it.', internal: 'Something broke on the server. Try again.', method_not_allowed: 'The server does not know this action. Reload the page.',
   },
 }
 
