@@ -14,7 +14,8 @@ class ApiSettings(AdapterSettings):
         description="Where answers are posted to; empty: they are read from the event feed.",
     )
     signing_secret: SecretStr = Field(
-        SecretStr(""), description="Key of the signature of our calls: the receiver checks them with the same one."
+        SecretStr(""),
+        description="Key of the signature of our calls: the receiver checks them with the same one.",
     )
     allow_private_urls: bool = Field(
         False, description="Files may be fetched from addresses inside your own network."
