@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.helpers import eventually
 
 PREFIX = "/api/v1"
+HEADERS = {"X-Otklik": "1"}
 PATIENCE = 25
 _NOUNS = ("dialog", "message", "task", "customer", "channel")
 
@@ -22,9 +23,10 @@ class Desk:
 
     def __init__(self, address: str, session: dict[str, str]) -> None:
         self.http = httpx.AsyncClient(
-            base_url=f"{address}{PREFIX}", headers={"X-Otklik": "1"}, cookies=session, timeout=30
+            base_url=f"{address}{PREFIX}", headers=HEADERS, cookies=session, timeout=30
         )
-        self.seen: dict[str, dict[str, dict[str, Any]]] = {noun: {} for noun in _NOUNS}
+        self.seen: dict[str, dict[str, dict[str, Any]]]
+        self.forget()
 
     async def call(self, method: str, path: str, expect: int = 0, /, **body: Any) -> Any:
         """A call that succeeds (or is answered `expect`); its JSON."""
@@ -32,6 +34,10 @@ class Desk:
         good = answer.status_code == expect if expect else answer.is_success
         assert good, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def forget(self) -> None:
+        """From here on only what comes now has been seen."""
+        self.seen = {noun: {} for noun in _NOUNS}
 
     def take(self, said: dict[str, Any]) -> None:
         """Keep what a frame of the feed says: the newest state of each thing."""
@@ -74,12 +80,13 @@ class Desk:
         return list(page["items"])
 
 
-def signed_in(address: str, email: str, password: str, *, new_password: str) -> dict[str, str]:
+async def signed_in(address: str, email: str, password: str, *, new_password: str) -> dict[str, str]:
     """Cookies of an agent who had to choose a password first."""
-    with httpx.Client(base_url=f"{address}{PREFIX}", headers={"X-Otklik": "1"}, timeout=30) as http:
-        assert http.post("/login", json={"email": email, "password": password}).status_code == 200
+    async with httpx.AsyncClient(base_url=f"{address}{PREFIX}", headers=HEADERS, timeout=30) as http:
+        answer = await http.post("/login", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
         change = {"password": {"current": password, "new": new_password}}
-        answer = http.patch("/me", json=change)
+        answer = await http.patch("/me", json=change)
         assert answer.status_code == 200, answer.text
         return dict(http.cookies)
 

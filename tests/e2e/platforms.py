@@ -19,7 +19,27 @@ OGG = b"OggS\x00\x02" + bytes(20) + b"\x01\x13OpusHead\x01\x01" + bytes(60)
 _numbers = count(1)
 
 
-class Telegram:
+class Kept:
+    """What both have in common: one customer, and what reached him."""
+
+    fake: FakeTelegram | FakeVk
+    user = 0
+
+    def begin_anew(self) -> None:
+        """Another customer; nothing has been sent."""
+        self.user = 1000 + next(_numbers)
+        self.fake.sent.clear()
+
+    def texts(self) -> list[str]:
+        """What has arrived at customers."""
+        return [message.text for message in self.fake.sent if message.text]
+
+    def quotes(self) -> list[str]:
+        """Ids of the messages that were quoted."""
+        return [str(message.reply_to) for message in self.fake.sent if message.reply_to]
+
+
+class Telegram(Kept):
     """A bot of this story alone."""
 
     kind: ClassVar[str] = "telegram"
@@ -27,7 +47,6 @@ class Telegram:
 
     def __init__(self) -> None:
         number = next(_numbers)
-        self.user = 1000 + number
         self.fake = FakeTelegram(token=f"{700_100 + number}:FAKE-token-of-a-story", retry_unit=0.01)
 
     def writes(self, text: str, user: int = 0, **fields: Any) -> str:
@@ -47,15 +66,8 @@ class Telegram:
         """Whether the program asks for news."""
         return any(method == "getUpdates" for method, _ in self.fake.calls)
 
-    def texts(self) -> list[str]:
-        """What has arrived at customers."""
-        return [message.text for message in self.fake.sent if message.text]
-
     def files(self) -> list[Upload]:
         return [message.file for message in self.fake.sent if message.file]
-
-    def quotes(self) -> list[str]:
-        return [str(message.reply_to) for message in self.fake.sent if message.reply_to]
 
     def is_busy(self) -> None:
         """Refuse the next message for a second."""
@@ -66,7 +78,7 @@ class Telegram:
         return False
 
 
-class Vk:
+class Vk(Kept):
     """A community of this story alone."""
 
     kind: ClassVar[str] = "vk"
@@ -74,7 +86,6 @@ class Vk:
 
     def __init__(self) -> None:
         number = next(_numbers)
-        self.user = 1000 + number
         self.fake = FakeVk(token=f"vk1.a.FAKE-{number}", group_id=230_100 + number, retry_unit=0.01)
 
     def writes(self, text: str, user: int = 0, **fields: Any) -> str:
@@ -99,14 +110,8 @@ class Vk:
     def polled(self) -> bool:
         return any(method == "groups.getLongPollServer" for method, _ in self.fake.calls)
 
-    def texts(self) -> list[str]:
-        return [message.text for message in self.fake.sent if message.text]
-
     def files(self) -> list[Upload]:
         return [upload for message in self.fake.sent for upload in message.files]
-
-    def quotes(self) -> list[str]:
-        return [str(message.reply_to) for message in self.fake.sent if message.reply_to]
 
     def is_busy(self) -> None:
         self.fake.fail_next("busy", method=self.send_method, code=6)
@@ -124,6 +129,7 @@ PLATFORMS: dict[str, type[Platform]] = {"telegram": Telegram, "vk": Vk}
 async def connected(desk: Desk, kind: str, transport: str) -> AsyncIterator[tuple[Platform, str]]:
     """The platform, running and connected; and the channel. Paused afterwards, so that nobody calls it."""
     platform = PLATFORMS[kind]()
+    platform.begin_anew()
     async with platform.fake as fake:
         settings = {
             "token": fake.token,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.e2e.desk import Desk, signed_in, working
 from tests.e2e.platforms import OGG, PNG, Platform, Vk, connected
@@ -16,28 +17,31 @@ from tests.e2e.program import Program
 from tests.fakes.callback import FakeCallback
 from tests.helpers import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 WAYS = [("telegram", "poll"), ("telegram", "webhook"), ("vk", "poll"), ("vk", "webhook")]
 NEW = "a better password of ours"
 
 
-@pytest.fixture(scope="module")
-def session(program: Program) -> dict[str, str]:
-    """The administrator's session: he signs in once, and chooses a password as he must."""
-    return signed_in(program.address, program.email, program.password, new_password=NEW)
-
-
-@pytest.fixture
-async def desk(program: Program, session: dict[str, str]) -> AsyncIterator[Desk]:
-    """The administrator at work."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(program: Program) -> AsyncIterator[Desk]:
+    """The administrator at work: he signs in once, and chooses a password as he must."""
+    session = await signed_in(program.address, program.email, program.password, new_password=NEW)
     async with working(program.address, session) as desk:
         yield desk
 
 
-@pytest.fixture(params=WAYS, ids="-".join)
-async def way(request: pytest.FixtureRequest, desk: Desk) -> AsyncIterator[Platform]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS, ids="-".join)
+async def line(request: pytest.FixtureRequest, desk: Desk) -> AsyncIterator[Platform]:
     async with connected(desk, *request.param) as (platform, _channel_id):
         yield platform
+
+
+@pytest.fixture
+def way(line: Platform, desk: Desk) -> Platform:
+    """A connected platform with a customer who never wrote before, and an agent who saw nothing yet."""
+    line.begin_anew()
+    desk.forget()
+    return line
 
 
 async def dialog_of(desk: Desk, message: dict[str, Any], **values: Any) -> dict[str, Any]:
