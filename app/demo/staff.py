@@ -14,8 +14,8 @@ from app.demo.customers import Road
 from dialogs import access, lifecycle, messages
 from dialogs.schemas import MessageNew
 
-_AT_WORK = ("tim", "emily")
-_PRESENT = ("tim", "emily", "pavel", "bot")
+_AT_WORK = ("tim", "james")  # not those whom newcomers are told to sign in as
+_PRESENT = ("tim", "james", "pavel", "bot")
 _REPEAT_SECONDS = 20.0
 _DIALOG = """
 select d.id, d.assignee_id, d.status

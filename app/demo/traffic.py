@@ -137,6 +137,9 @@ class Traffic:
             live.thread = message_id(said)
         await self._write(live.person, live.talk.kind, said)
         live.touched = time.monotonic()
+        if live.said == len(live.talk.lines):
+            external_id = live.person.external_id(live.talk.kind)
+            self._plan(self.dice.uniform(15, 40), lambda: self.staff.close(live.talk.kind, external_id))
         if live.next("<") is not None and not self._direct:
             self._plan(self.dice.uniform(3, 6), lambda: self._type(live.person, live.talk.kind))
             self._plan(self.dice.uniform(6, 9), lambda: self._speak(live))
