@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from app.agents import auth, passwords, people, sessions, teams, tokens
-from app.agents.deps import Admin, Caller
+from app.agents.deps import Admin, Caller, Newcomer
 from app.agents.errors import Csrf, WrongLogin
 from app.agents.models import Agent, ApiToken
 from app.agents.people import NewAgent
@@ -75,7 +75,7 @@ async def session_create(
 
 
 @plain.post("/logout", tags=["Session"], status_code=204)
-async def session_delete(caller: Caller, session: Session, response: Response, settings: Config) -> None:
+async def session_delete(caller: Newcomer, session: Session, response: Response, settings: Config) -> None:
     """Sign out this browser."""
     if caller.session_id is None:
         raise Invalid("An API token does not sign out; revoke it.")
@@ -85,19 +85,19 @@ async def session_delete(caller: Caller, session: Session, response: Response, s
 
 
 @plain.post("/logout-everywhere", tags=["Session"], status_code=204)
-async def session_delete_others(caller: Caller, session: Session) -> None:
+async def session_delete_others(caller: Newcomer, session: Session) -> None:
     """Sign out all other browsers of the caller."""
     await people.end_sessions(session, agent_id=caller.agent_id, actor=caller.actor, keep=caller.session_id)
 
 
 @plain.get("/me", tags=["Session"])
-async def me_get(caller: Caller, session: Session) -> Me:
+async def me_get(caller: Newcomer, session: Session) -> Me:
     """Who calls."""
     return await _me(session, caller.agent_id, caller.session_id)
 
 
 @plain.patch("/me", tags=["Session"])
-async def me_update(body: MeChange, caller: Caller, session: Session) -> Me:
+async def me_update(body: MeChange, caller: Newcomer, session: Session) -> Me:
     """Change one's own name, language, time zone or password (which ends one's other sessions)."""
     agent = await people.get(session, caller.agent_id)
     values = body.model_dump(exclude_none=True, exclude={"password"})

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from app.agents import sessions, tokens, viewer
-from app.agents.errors import Csrf
+from app.agents.errors import Csrf, PasswordChangeRequired
 from app.agents.viewer import Viewer
 from app.core.config import Settings
 from app.core.errors import Unauthenticated
@@ -20,8 +20,13 @@ COOKIE = "otklik_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-async def authenticate(session: AsyncSession, connection: HTTPConnection) -> Viewer:
-    """The caller; raises `Unauthenticated`, or `Csrf` when a foreign page may be behind the call."""
+async def authenticate(
+    session: AsyncSession, connection: HTTPConnection, *, newcomer: bool = False
+) -> Viewer:
+    """The caller; raises `Unauthenticated`, or `Csrf` when a foreign page may be behind the call.
+
+    `newcomer`: he need not have chosen a password of his own; else `PasswordChangeRequired`.
+    """
     settings: Settings = connection.app.state.settings
     bearer = _bearer(connection)
     if bearer is not None:
@@ -33,7 +38,10 @@ async def authenticate(session: AsyncSession, connection: HTTPConnection) -> Vie
     row = await sessions.find(session, token=cookie, ttl=timedelta(days=settings.session_days))
     if row is None:
         raise Unauthenticated
-    return await viewer.load(session, row.agent_id, session_id=row.id)
+    caller = await viewer.load(session, row.agent_id, session_id=row.id)
+    if caller.must_change_password and not newcomer:
+        raise PasswordChangeRequired
+    return caller
 
 
 async def _by_token(session: AsyncSession, text: str) -> Viewer:

@@ -24,6 +24,13 @@ async def _caller(connection: HTTPConnection, session: Session) -> Viewer:
     return viewer
 
 
+async def _newcomer(connection: HTTPConnection, session: Session) -> Viewer:
+    viewer = await auth.authenticate(session, connection, newcomer=True)
+    _need(connection, viewer)
+    await idempotency.claim(session, connection, agent_id=viewer.agent_id)
+    return viewer
+
+
 async def _admin(caller: Annotated[Viewer, Depends(_caller)]) -> Viewer:
     caller.need("admin")
     return caller
@@ -47,6 +54,8 @@ async def _source(connection: HTTPConnection, session: Session) -> Viewer:
 
 
 Caller = Annotated[Viewer, Depends(_caller)]
+Newcomer = Annotated[Viewer, Depends(_newcomer)]
+"""As `Caller`, also before he has chosen a password of his own: for what that takes."""
 Admin = Annotated[Viewer, Depends(_admin)]
 BriefAdmin = Annotated[Viewer, Depends(_brief_admin)]
 """An administrator, known from a transaction that has ended: for endpoints that call platforms."""

@@ -13,6 +13,12 @@ class Csrf(Forbidden):
     code, title = "csrf", "Send the header `X-Otklik: 1`, from a page of this server."
 
 
+class PasswordChangeRequired(Forbidden):
+    """The password was made by somebody else: with it one can only choose an own one."""
+
+    code, title = "password_change_required", "Choose a password of your own first: PATCH /api/v1/me."
+
+
 class EmailTaken(Conflict):
     code, title = "email_taken", "Another agent has this e-mail."
 

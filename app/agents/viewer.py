@@ -26,6 +26,7 @@ class Viewer:
     locale: str = "ru"
     time_zone: str = "Europe/Moscow"
     name: str = field(default="", repr=False)
+    must_change_password: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -72,4 +73,5 @@ async def load(
         locale=agent.locale,
         time_zone=agent.time_zone,
         name=agent.name,
+        must_change_password=agent.must_change_password,
     )

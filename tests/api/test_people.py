@@ -56,9 +56,26 @@ async def test_new_agent_gets_a_password_once_and_can_sign_in(world: World, stra
     signed = await stranger.post("/login", json={"email": "vera@desk.test", "password": password})
     assert signed.json()["must_change_password"] is True
     stranger.headers["X-Otklik"] = "1"
+    for path in ("/sync", "/agents", "/dialogs", "/channels/kinds"):
+        refused = await stranger.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (403, "password_change_required"), path
+    named = await stranger.post("/teams", json={"name": "X"})
+    assert named.json()["code"] == "password_change_required"
+    assert (await stranger.get("/me")).status_code == 200
     changed = await stranger.patch("/me", json={"password": {"current": password, "new": "another one"}})
     assert changed.json()["must_change_password"] is False
+    assert (await stranger.get("/sync")).status_code == 200
     assert "agent.created" in await types_of_facts(world)
+
+
+async def test_who_must_change_his_password_may_sign_out(world: World, stranger: Client) -> None:
+    made = await world.admin.post("/agents", json={"name": "V", "email": "v@desk.test"})
+    login = {"email": "v@desk.test", "password": made.json()["password"]}
+    assert (await stranger.post("/login", json=login)).status_code == 200
+    stranger.headers["X-Otklik"] = "1"
+    assert (await stranger.post("/logout-everywhere")).status_code == 204
+    assert (await stranger.post("/logout")).status_code == 204
+    assert (await stranger.get("/me")).status_code == 401
 
 
 async def test_new_agent_joins_the_only_team(world: World) -> None:

@@ -29,8 +29,10 @@ async def test_the_newcomer_signs_in_and_has_a_site_chat(db: Database, tmp_path)
         assert answer.status_code == 200, answer.text
         assert answer.json()["must_change_password"] is True
         assert answer.json()["role"] == "admin"
+        client.headers["X-Otklik"] = "1"
+        change = {"password": {"current": login[1], "new": "a password of his own"}}
+        assert (await client.patch("/me", json=change)).status_code == 200
         (channel,) = (await client.get("/channels")).json()
         assert (channel["kind"], channel["state"], len(channel["team_ids"])) == ("webchat", "active", 1)
-        client.headers["X-Otklik"] = "1"
         checked = await client.post(f"/channels/{channel['id']}/check")
         assert checked.status_code == 200, checked.text
