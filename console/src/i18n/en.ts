@@ -3,6 +3,8 @@
 import type { Messages } from './ru'
 
 const en: Messages = {
+  number: '#{n}',
+  quoted: '“{text}”',
   common: {
     close: 'Close', cancel: 'Cancel', save: 'Save', saved: 'Saved', back: 'Back', clear: 'Clear', find: 'Find', nothingFound: 'Nothing found',
     dismiss: 'Dismiss', loading: 'Loading', again: 'Try again', edit: 'Edit', remove: 'Delete', refresh: 'Refresh', copied: 'Copied', me: 'me',
@@ -47,8 +49,8 @@ const en: Messages = {
     teams: 'Teams', release: 'Release', nobody: 'Unassigned', snooze: 'Snooze', close: 'Close', reopen: 'Reopen', wake: 'Bring back now',
     card: 'Customer card', showCard: 'Show the customer card', viewing: '{names} here', typing: 'typing…', customerTyping: '{name} is typing…',
     agentTyping: '{name} is replying…', agentNoting: '{name} is writing a note…', closed: 'The dialog is closed', closedAt: 'Dialog closed: {time}',
-    snoozedUntil: 'Snoozed: back {time}', snoozedReply: 'Snoozed until the customer answers', toCurrent: 'To the open dialog No. {n}',
-    dialogNumber: 'Dialog No. {n}', anotherDialog: 'Another dialog', empty: 'No messages yet', failedToLoad: 'The thread did not load',
+    snoozedUntil: 'Snoozed: back {time}', snoozedReply: 'Snoozed until the customer answers', toCurrent: 'To the open dialog #{n}',
+    dialogNumber: 'Dialog #{n}', anotherDialog: 'Another dialog', empty: 'No messages yet', failedToLoad: 'The thread did not load',
     arrived: 'New message: {text}', toBottom: 'To the latest', newMessages: '{n} new message | {n} new messages', reply: 'Reply to this message', copy: 'Copy',
     attachment: 'Attachment', file: 'File', automatic: 'automatic reply', edited: 'edited', showQuoted: 'Show quoted text', hideQuoted: 'Hide quoted text', asLetter: 'Show as a letter',
     asText: 'Show as text', letter: 'Letter', noPictures: 'Pictures from the internet are not loaded: they would tell the sender that the letter was opened.', unsupported: 'The channel sent something that cannot be shown here: {kind}',
@@ -79,8 +81,8 @@ const en: Messages = {
   system: {
     other: 'Service event', program: 'Otklik',
     task: {
-      created: 'Task No. {n} {title} created', finished: 'Task No. {n} {title} done', cancelled: 'Task No. {n} {title} cancelled',
-      status: 'Task No. {n} {title}: new status', overdue: 'Task No. {n} {title} overdue',
+      created: 'Task #{n} {title} created', finished: 'Task #{n} {title} done', cancelled: 'Task #{n} {title} cancelled',
+      status: 'Task #{n} {title}: new status', overdue: 'Task #{n} {title} overdue',
     },
     identity: { linked: 'The customer joined one more contact' },
     customer: { started: 'The customer started the conversation', blocked: 'The customer stopped accepting messages', unblocked: 'The customer accepts messages again', joined: 'The customer came by a link' },

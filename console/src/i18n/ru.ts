@@ -1,6 +1,8 @@
 /** Russian: the words every other language follows. */
 
 const ru = {
+  number: '№ {n}',
+  quoted: '«{text}»',
   common: {
     close: 'Закрыть', cancel: 'Отмена', save: 'Сохранить', saved: 'Сохранено', back: 'Назад', clear: 'Очистить', find: 'Найти',
     nothingFound: 'Ничего не нашлось', dismiss: 'Скрыть', loading: 'Загружается', again: 'Повторить', edit: 'Изменить',
