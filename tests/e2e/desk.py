@@ -85,6 +85,7 @@ async def signed_in(address: str, email: str, password: str, *, new_password: st
     async with httpx.AsyncClient(base_url=f"{address}{PREFIX}", headers=HEADERS, timeout=30) as http:
         answer = await http.post("/login", json={"email": email, "password": password})
         assert answer.status_code == 200, answer.text
+        assert (await http.get("/dialogs")).json()["code"] == "password_change_required"
         change = {"password": {"current": password, "new": new_password}}
         answer = await http.patch("/me", json=change)
         assert answer.status_code == 200, answer.text
