@@ -22,7 +22,7 @@ _numbers = count(1)
 class Kept:
     """What both have in common: one customer, and what reached him."""
 
-    fake: FakeTelegram | FakeVk
+    fake: Any
     user = 0
 
     def begin_anew(self) -> None:

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.e2e.screens import selector
 from tests.widget.browser import Chat, chromium
 
 API = "/api/v1"
-DESK = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 WORDS = {
     "ru": ("Здравствуйте! Какой чай взять для утра?", "ru-RU"),
     "en": ("Hello! Which tea is good for the morning?", "en-GB"),
