@@ -37,7 +37,7 @@ async def inbound_create(
         raise Invalid("Messages can be posted only to channels of the kind `api`.", field="channel_id")
     event = to_raw(body)
     stored = await inbound.store(session, channel_id, [event])
-    later.add_task(_wake, request)
+    later.add_task(_wake, request, channel.kind)
     if stored:
         return InboundAccepted(event_id=stored[0], duplicate=False)
     known = await inbound.find(session, channel_id=channel_id, key=event.key)
@@ -46,10 +46,10 @@ async def inbound_create(
     return InboundAccepted(event_id=known.id, duplicate=True)
 
 
-async def _wake(request: Request) -> None:
-    """Ring the loop that understands events, when this process has one. Runs after the commit."""
+async def _wake(request: Request, kind: str = "") -> None:
+    """Wake whoever understands events of this kind of channel (left out: any). Runs after the commit."""
     if request.app.state.inbox_wake is not None:
-        request.app.state.inbox_wake()
+        request.app.state.inbox_wake(kind)
 
 
 @router.get("/inbound")

@@ -22,7 +22,7 @@ _LANES = 4
 
 @asynccontextmanager
 async def part(app: FastAPI) -> AsyncIterator[None]:
-    """Offer `app.state.inbox_wake()` to whoever stores events, and the gateway to the endpoints."""
+    """Offer `app.state.inbox_wake(kind)` to whoever stores events, and the gateway to the endpoints."""
     settings: Settings = app.state.settings
     database: Database = app.state.database
     gateway = app.state.gateway = Gateway(app.state.box, settings)
@@ -32,10 +32,12 @@ async def part(app: FastAPI) -> AsyncIterator[None]:
 
     loops = [Loop(f"inbox-{n}", turn, every=5) for n in range(_LANES)] if settings.loops_in_web else []
 
-    def wake() -> None:
+    def wake(kind: str = "") -> None:
+        """There are events of a channel of `kind`; left out: of any."""
         for loop in loops:
             loop.wake()
-        database.bell.ring()  # what is left to the worker shall not wait for its next look
+        if not loops or not kind or kind in registry.HEAVY:
+            database.bell.ring()  # what is left to the worker shall not wait for its next look
 
     app.state.inbox_wake = wake
     work = asyncio.create_task(together(*loops))

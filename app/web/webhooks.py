@@ -66,7 +66,7 @@ async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
         await inbound.store(session, channel_id, reply.events)
         await accounts.contact(session, channel)
     if state.inbox_wake is not None:
-        state.inbox_wake()
+        state.inbox_wake(channel.kind)
 
 
 routes = [Route("/hooks/{key}", _hook, methods=["GET", "POST"], name="webhook")]

@@ -46,4 +46,4 @@ async def find_message(
 def wake(app: Any) -> None:
     """Have it understood now; without a loop in this process the worker finds it by itself."""
     if callable(ring := getattr(app.state, "inbox_wake", None)):
-        ring()
+        ring("webchat")

@@ -130,7 +130,7 @@ def update(number: int) -> dict[str, object]:
 async def test_webhook_stores_before_it_answers(world: World, stranger: Client, state: str) -> None:
     channel, secret = await add_telegram(world, state=state)
     woken: list[int] = []
-    world.app.state.inbox_wake = lambda: woken.append(1)
+    world.app.state.inbox_wake = lambda *_: woken.append(1)
     path, headers = f"/hooks/{channel.webhook_key}", {"X-Telegram-Bot-Api-Secret-Token": secret}
     for _ in range(2):
         answer = await stranger.post(path, json=update(5), headers=headers)

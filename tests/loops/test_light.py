@@ -84,11 +84,14 @@ async def test_the_web_process_does_without_aiogram(world: World) -> None:
 
 async def test_the_web_process_leaves_heavy_kinds_to_the_worker(world: World) -> None:
     channel, secret = await add_telegram(world)
+    rung: list[bool] = []
+    world.database.bell.on_ring(lambda: rung.append(True))
     await world.admin.post(
         f"/hooks/{channel.webhook_key}",
         json=update(1, "Привет"),
         headers={"X-Telegram-Bot-Api-Secret-Token": secret},
     )
+    assert rung, "the worker is told"
     light = {"event_id": "e", "sender": {"external_id": "7"}, "text": "light"}
     await world.admin.post(f"/channels/{world.chat}/inbound", json=light)
     raw = world.database.raw

@@ -36,7 +36,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def working(site: Site) -> AsyncIterator[None]:
     """Let the inbox understand whatever is stored, as soon as it is."""
     woken = asyncio.Event()
-    site.app.state.inbox_wake = woken.set
+    site.app.state.inbox_wake = lambda *_: woken.set()
 
     async def work() -> None:
         while True:

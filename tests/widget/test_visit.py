@@ -43,7 +43,7 @@ async def test_a_message_comes_into_the_thread(site: Site) -> None:
 async def test_the_inbox_is_woken_after_the_commit(site: Site) -> None:
     stored = []
 
-    def wake() -> None:
+    def wake(*_: str) -> None:
         stored.append(True)
 
     site.app.state.inbox_wake = wake
