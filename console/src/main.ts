@@ -1,4 +1,4 @@
-import '@fontsource-variable/golos-text/index.css'
+import '@fontsource-variable/inter/index.css'
 import './styles/tokens.css'
 import './styles/base.css'
 import { createPinia } from 'pinia'
