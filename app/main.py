@@ -1,10 +1,12 @@
 """The web program: one FastAPI application and what it starts and stops."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -41,10 +43,12 @@ Part = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def version() -> str:
+    """The program's version; from its own folder when it is not installed as a package."""
     try:
         return version_of("otklik")
     except PackageNotFoundError:
-        return "0"
+        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+        return str(tomllib.loads(project.read_text())["project"]["version"]) if project.is_file() else "0"
 
 
 def create_app(settings: Settings) -> FastAPI:

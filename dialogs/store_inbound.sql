@@ -20,6 +20,10 @@ refreshed as (
       and (not i.reachable or ($5 <> '' and i.name <> $5) or ($6 <> '' and i.username <> $6))
     returning not old.reachable as is_back
 ),
+named_customer as (
+    update customers c set name = $5 from known k where c.id = k.customer_id and c.name = '' and $5 <> ''
+    returning c.id
+),
 new_customer as (
     insert into customers (name, phone, email, locale)
     select $5, $7, $8, $9
@@ -126,12 +130,13 @@ told as (
         (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new),
         (3, 'identity.reachability', null, jsonb_build_object('identity_id', who.id, 'reachable', true),
             exists (select from refreshed r where r.is_back)),
-        (4, 'dialog.opened', null, '{}', talk.is_new),
-        (5, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
-        (6, 'dialog.woken', null, '{}', talk.woken),
-        (7, 'dialog.changed', null, jsonb_build_object('from_channel_id', talk.moved_from),
+        (4, 'customer.changed', null, '{"fields": ["name"]}', exists (select from named_customer)),
+        (5, 'dialog.opened', null, '{}', talk.is_new),
+        (6, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
+        (7, 'dialog.woken', null, '{}', talk.woken),
+        (8, 'dialog.changed', null, jsonb_build_object('from_channel_id', talk.moved_from),
             talk.moved_from is not null),
-        (8, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
+        (9, 'message.created', s.id, jsonb_build_object('direction', 'in', 'seq', s.seq), true)
     ) as f(step, type, message_id, data, is_true)
     where f.is_true
     order by f.step

@@ -215,3 +215,14 @@ async def test_any_text_arrives(desk: Desk, text: str) -> None:
     assert row["text"] == text.replace("\x00", "").encode("utf-8", "replace").decode()
     state = await desk.value("select state from inbound where channel_id = $1", chat.id)
     assert state == "done"
+
+
+async def test_a_name_that_comes_later_names_the_customer_once(desk: Desk) -> None:
+    chat = await desk.chat()
+    await chat.hear(message("nina", sender=Sender("", "nina")))
+    await chat.hear(message("nina", sender=Sender("", "nina", name="Nina")))
+    await chat.hear(message("nina", sender=Sender("", "nina", name="Somebody else")))
+    (dialog,) = await chat.dialogs("nina")
+    assert await desk.value("select name from customers where id = $1", dialog["customer_id"]) == "Nina"
+    told = "select count(*) from facts where type = 'customer.changed' and customer_id = $1"
+    assert await desk.value(told, dialog["customer_id"]) == 1
