@@ -215,14 +215,15 @@ async def _quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:
 async def _postpone(db: Database, raw: Raw, *, reason: str) -> None:
     log.warning("inbound.postponed", inbound_id=raw.id, reason=reason)
     async with db.transaction() as session:
-        pause = timedelta(seconds=min(60, 2**raw.attempts))
-        row = (
-            await session.execute(
-                _POSTPONE, {"id": raw.id, "error": reason, "most": MAX_ATTEMPTS, "pause": pause}
-            )
-        ).first()
+        values = {"id": raw.id, "error": reason, "most": MAX_ATTEMPTS, "pause": pause(raw.attempts)}
+        row = (await session.execute(_POSTPONE, values)).first()
         if row is not None and row.state == "quarantined":
             await _tell(session, raw)
+
+
+def pause(attempts: int) -> timedelta:
+    """1 s, 2 s, 4 s … a minute."""
+    return timedelta(seconds=min(60, 2**attempts))
 
 
 async def _tell(session: AsyncSession, raw: Raw) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from channels import inbound
 from channels.base import Echo, Edited, File, Reachability, Receipt, Sender
-from dialogs import inbound_events
+from dialogs import inbound_events, inbox
 from tests.dialogs.desk import Chat, Desk
 from tests.dialogs.fake import message, payload
 
@@ -100,6 +101,7 @@ async def test_what_the_database_refuses_is_postponed_then_quarantined(
         return await apply(session, event, **values)
 
     monkeypatch.setattr(inbound_events, "apply", refused)
+    monkeypatch.setattr(inbox, "pause", lambda attempts: timedelta(minutes=attempts + 1))
     (id,) = await chat.store(message("a", "Refused"), lane="a")
     await chat.store(message("a", "After"), lane="a")
     await chat.store(message("b", "Beside"), lane="b")

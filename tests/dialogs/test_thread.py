@@ -219,10 +219,10 @@ async def test_any_text_arrives(desk: Desk, text: str) -> None:
 
 async def test_a_name_that_comes_later_names_the_customer_once(desk: Desk) -> None:
     chat = await desk.chat()
-    await chat.hear(message("nina", sender=Sender("", "nina")))
-    await chat.hear(message("nina", sender=Sender("", "nina", name="Nina")))
-    await chat.hear(message("nina", sender=Sender("", "nina", name="Somebody else")))
-    (dialog,) = await chat.dialogs("nina")
-    assert await desk.value("select name from customers where id = $1", dialog["customer_id"]) == "Nina"
+    await chat.hear(message("vasilisa", sender=Sender("", "vasilisa")))
+    await chat.hear(message("vasilisa", sender=Sender("", "vasilisa", name="Vasilisa")))
+    await chat.hear(message("vasilisa", sender=Sender("", "vasilisa", name="Somebody else")))
+    (dialog,) = await chat.dialogs("vasilisa")
+    assert await desk.value("select name from customers where id = $1", dialog["customer_id"]) == "Vasilisa"
     told = "select count(*) from facts where type = 'customer.changed' and customer_id = $1"
     assert await desk.value(told, dialog["customer_id"]) == 1

@@ -19,7 +19,7 @@ from channels.registry import load
 GOLDEN = Path(__file__).parent.parent / "golden"
 CALL_FAULTS = ("down", "cut", "black_hole", "slow", "html502", "500")
 """What any platform may do to any call."""
-TIMEOUT = 1.5
+TIMEOUT = 2
 """Seconds an adapter's call may take in this suite."""
 
 
