@@ -1,8 +1,9 @@
 """`python -m bench [--smoke] [name…]`: run the measurements, print a JSON object a line."""
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
+
+import uvloop
 
 from app.core.embedded import EmbeddedServer
 from bench import inbound_db, live_fanout, live_latency
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="small and short: only that they run")
     chosen = parser.parse_args()
     with server() as running:
-        asyncio.run(_run(running, chosen.names, smoke=chosen.smoke))
+        uvloop.run(_run(running, chosen.names, smoke=chosen.smoke))
 
 
 if __name__ == "__main__":

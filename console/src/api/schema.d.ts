@@ -20,6 +20,8 @@ export interface paths {
         /**
          * Agent Create
          * @description Make an agent or a bot. Administrators only.
+         *
+         *     The answer may hold a secret: an `Idempotency-Key` is not honoured.
          */
         post: operations["agent_create"];
         delete?: never;
@@ -290,6 +292,8 @@ export interface paths {
         /**
          * Link Make
          * @description A one-time deep link: who opens it and writes is this customer.
+         *
+         *     The answer holds a secret: an `Idempotency-Key` is not honoured.
          */
         post: operations["link_make"];
         delete?: never;
@@ -489,7 +493,7 @@ export interface paths {
          * @description Facts after a cursor that the caller may see, each with the present state of what it is about.
          *
          *     Answers `{"items": [...], "cursor": "...", "more": bool}`; go on with `cursor`. A cursor of another
-         *     log (after a restore) is answered 409 `resync`.
+         *     log (after a restore), or one so old that facts after it were forgotten, is answered 409 `resync`.
          */
         get: operations["events_list"];
         put?: never;
@@ -512,6 +516,8 @@ export interface paths {
         /**
          * File Upload
          * @description Upload a file, then name its id in a message.
+         *
+         *     An `Idempotency-Key` is not honoured: an upload that no message names is forgotten after a day.
          */
         post: operations["file_upload"];
         delete?: never;
@@ -929,6 +935,8 @@ export interface paths {
         /**
          * Token Create
          * @description Make a token. `admin` and `inbound` tokens, and tokens for others, are made by administrators.
+         *
+         *     The answer holds a secret: an `Idempotency-Key` is not honoured.
          */
         post: operations["token_create"];
         delete?: never;
@@ -2119,7 +2127,10 @@ export interface components {
             edited_at: string | null;
             /** Error */
             error: string | null;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description Why it failed or waits; `channel_paused` while a queued message's channel is not active.
+             */
             error_code: string | null;
             /** Html */
             html: string | null;
@@ -2130,7 +2141,10 @@ export interface components {
             id: string;
             /** Identity Id */
             identity_id: string | null;
-            /** Meta */
+            /**
+             * Meta
+             * @description `note`: what went wrong beside the sending, as a refused copy.
+             */
             meta: {
                 [key: string]: unknown;
             };
