@@ -398,7 +398,10 @@ class Adapter(Protocol):
         ...
 
     def pull(self, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
-        """Yield batches for ever, starting after `cursor` (`{}`: never pulled). Poll transport only.
+        """Yield batches for ever, starting after `cursor`. Poll transport only.
+
+        Never pulled: `{"since": …}`, the Unix time at which the channel was connected; what was written
+        before is of no interest.
 
         The caller stores a batch before it asks for the next one; only then may the adapter confirm
         it to the platform. An empty batch says "alive". Ends when the transport is not poll.

@@ -116,7 +116,10 @@ async def _renew(db: Database, lease: Lease) -> None:
 async def _pull(db: Database, gateway: Gateway, lease: Lease, wake: Callable[[], None]) -> None:
     async with db.transaction() as session:
         adapter = await gateway.adapter(session, lease.channel_id)
-    async with aclosing(adapter.pull(lease.cursor)) as batches:  # type: ignore[type-var]
+        channel = await accounts.get(session, lease.channel_id)
+    # Customers write from the moment on that the channel is there, not only from the first pull on.
+    cursor = lease.cursor or {"since": int(channel.created_at.timestamp())}
+    async with aclosing(adapter.pull(cursor)) as batches:  # type: ignore[type-var]
         async for batch in batches:
             await _store(db, lease, batch)
             if batch.events:

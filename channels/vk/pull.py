@@ -43,6 +43,9 @@ async def pull(client: Client, group: int, cursor: dict[str, Any]) -> AsyncItera
     """Batches for ever; gaps that VK admits are filled from the history before the cursor moves on."""
     place = await _enter(client, group, cursor)
     wait = int(max(1, min(WAIT, client.timeout)))
+    if "since" in cursor:
+        async for events, _ in history.since(client, group, int(cursor["since"])):
+            yield Batch(events=events, cursor=cursor)
     # So that a crash before the first event does not begin later than this one.
     yield Batch(events=[], cursor=place.cursor())
     while True:

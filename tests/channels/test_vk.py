@@ -101,6 +101,18 @@ def keys(batch: Batch) -> list[str]:
     return [event.key for event in batch.events]
 
 
+async def test_what_is_written_before_the_first_pull_is_read(fake: FakeVk, adapter: VkAdapter) -> None:
+    """A newcomer connects the community and tries it at once."""
+    fake.customer_writes(text="сразу", silent=True)
+    since = {"since": fake.messages[601][-1]["date"]}
+    [first] = [batch for batch in await batches(adapter, since, until="сразу") if batch.events]
+    assert texts(adapter, first.events)[-1] == "сразу"
+    assert first.cursor == since, "a crash before all is read begins again"
+    fake.customer_writes(text="после")
+    found = [batch for batch in await batches(adapter, since, until="после") if batch.events]
+    assert texts(adapter, found[-1].events)[-1] == "после"
+
+
 @pytest.mark.parametrize("code", [1, 3])
 async def test_a_gap_is_filled_from_the_history(fake: FakeVk, adapter: VkAdapter, code: int) -> None:
     """Messages whose events VK lost, of several people and a chat, come once each and in order."""
