@@ -21,7 +21,7 @@ from dialogs.schemas import DialogStart
 async def _told(
     session: AsyncSession, viewer: Viewer, dialog: Dialog, type: str, data: dict[str, Any] | None = None
 ) -> None:
-    await session.flush()
+    await messages.flush_open(session)
     await facts.record(
         session,
         type,
@@ -112,8 +112,14 @@ async def read(session: AsyncSession, viewer: Viewer, dialog_id: UUID, inbound_c
 
 
 async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID:
-    """A dialog to write to the customer first: his open one, or a new one of the viewer's."""
-    await access.newest_visible(session, viewer, new.customer_id)
+    """A dialog to write to the customer first: his open one, or a new one of the viewer's.
+
+    Only for who sees the customer's newest dialog: a newer one would open to him what others said since.
+    """
+    seen = await access.newest_visible(session, viewer, new.customer_id)
+    newest = select(func.max(Dialog.number)).where(Dialog.customer_id == new.customer_id)
+    if seen != await session.scalar(newest):
+        raise NotFound("The customer has a newer dialog that you may not see.")
     identity = await session.get(Identity, new.identity_id)
     if identity is None or identity.customer_id != new.customer_id:
         raise NotFound("The customer has no such contact.")
@@ -131,7 +137,7 @@ async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID
         last_direction="system",
     )
     session.add(dialog)
-    await session.flush()
+    await messages.flush_open(session)
     await _told(session, viewer, dialog, "dialog.opened", {"by": "agent"})
     return dialog.id
 

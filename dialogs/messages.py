@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
@@ -160,7 +161,18 @@ async def _open(session: AsyncSession, viewer: Viewer, dialog: Dialog) -> None:
             raise CustomerHasDialog(dialog_id=str(other))
     kind = "dialog.reopened" if dialog.status == "closed" else "dialog.woken"
     dialog.status, dialog.snoozed_until, dialog.closed_at, dialog.closed_by = "open", None, None, None
+    await flush_open(session)
     await facts.record(session, kind, actor=viewer.actor, customer_id=dialog.customer_id, dialog_id=dialog.id)
+
+
+async def flush_open(session: AsyncSession) -> None:
+    """Flush a dialog that is no longer closed; raises `CustomerHasDialog` when another was quicker."""
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "uq_dialogs_open" not in str(error.orig):
+            raise
+        raise CustomerHasDialog from None
 
 
 async def mark_read(session: AsyncSession, viewer: Viewer, dialog: Dialog, inbound_count: int) -> None:

@@ -1,5 +1,6 @@
 """One policy: as SQL and as keys of the feed the same, and no way round it by any door."""
 
+import asyncio
 import itertools
 import random
 from typing import Any
@@ -286,6 +287,30 @@ async def test_history_is_seen_up_to_the_newest_dialog_that_may_be_seen(desk: De
     assert quote.status_code == 400, quote.text
     everything = (await desk.anna.get(f"/customers/{old['customer_id']}/messages")).json()
     assert [item["text"] for item in everything["items"]] == ["Old words", "New words"]
+
+
+async def test_nobody_starts_a_dialog_to_read_what_others_said_since(desk: Desk) -> None:
+    """A dialog of his own would be the newest, and the thread is seen up to the newest."""
+    chat = await desk.chat()
+    old = await chat.write("curious", "Old words")
+    await desk.anna.patch(f"/dialogs/{old['dialog_id']}", json={"assignee_id": desk.boris.id})
+    await desk.boris.post(f"/dialogs/{old['dialog_id']}/close")
+    await desk.db.raw.execute(
+        "update dialogs set closed_at = now() - interval '9 d' where id = $1", old["dialog_id"]
+    )
+    new = await chat.write("curious", "New words")
+    await desk.anna.post(f"/dialogs/{new['dialog_id']}/close")
+    body = {
+        "customer_id": str(old["customer_id"]),
+        "channel_id": str(chat.id),
+        "identity_id": str(old["identity_id"]),
+    }
+    assert (await desk.boris.post("/dialogs", json=body)).status_code == 404
+    thread = (await desk.boris.get(f"/customers/{old['customer_id']}/messages")).json()
+    assert [item["text"] for item in thread["items"]] == ["Old words"]
+    answers = await asyncio.gather(*(desk.anna.post("/dialogs", json=body) for _ in range(8)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
 
 
 async def test_an_upload_is_its_makers_alone(desk: Desk) -> None:
