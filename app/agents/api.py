@@ -246,7 +246,8 @@ async def token_create(body: TokenNew, caller: Caller, session: Session) -> Toke
 @plain.delete("/tokens/{token_id}", tags=["Tokens"], status_code=204)
 async def token_delete(token_id: UUID, caller: Caller, session: Session) -> None:
     """Revoke a token: it stops working at once."""
-    await tokens.revoke(session, caller, token_id=token_id)
+    token = await tokens.revoke(session, caller, token_id=token_id)
+    await people.announce_ended(session, agent_id=token.agent_id, actor=caller.actor)
 
 
 def _token(row: ApiToken) -> TokenOut:

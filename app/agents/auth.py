@@ -48,7 +48,7 @@ async def _by_token(session: AsyncSession, text: str) -> Viewer:
     token = await tokens.find(session, token=text)
     if token is None:
         raise Unauthenticated
-    return await viewer.load(session, token.agent_id, scopes=frozenset(token.scopes))
+    return await viewer.load(session, token.agent_id, scopes=frozenset(token.scopes), token_id=token.id)
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

@@ -82,6 +82,12 @@ async def list_all(session: AsyncSession, viewer: Viewer) -> list[ApiToken]:
     return list(await session.scalars(query))
 
 
+async def is_live(session: AsyncSession, token_id: UUID) -> bool:
+    """Whether the token still opens something: for sockets that stay open for days."""
+    row = await session.get(ApiToken, token_id, populate_existing=True)
+    return row is not None and row.revoked_at is None and (row.expires_at is None or row.expires_at > now())
+
+
 async def revoke(session: AsyncSession, viewer: Viewer, *, token_id: UUID) -> ApiToken:
     token = await session.get(ApiToken, token_id)
     if token is None or (token.agent_id != viewer.agent_id and not _rules(viewer)):

@@ -23,6 +23,7 @@ class Viewer:
     mate_ids: frozenset[UUID] = frozenset()
     scopes: frozenset[str] = ALL_SCOPES
     session_id: UUID | None = None
+    token_id: UUID | None = None
     locale: str = "ru"
     time_zone: str = "Europe/Moscow"
     name: str = field(default="", repr=False)
@@ -50,6 +51,7 @@ async def load(
     *,
     scopes: frozenset[str] = ALL_SCOPES,
     session_id: UUID | None = None,
+    token_id: UUID | None = None,
 ) -> Viewer:
     """The viewer of an active agent; raises `Unauthenticated` when there is none."""
     agent = await session.get(Agent, agent_id)
@@ -70,6 +72,7 @@ async def load(
         mate_ids=mates,
         scopes=scopes,
         session_id=session_id,
+        token_id=token_id,
         locale=agent.locale,
         time_zone=agent.time_zone,
         name=agent.name,

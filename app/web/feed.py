@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import sessions, viewer
+from app.agents import sessions, tokens, viewer
 from app.agents.viewer import Viewer
 from app.core import facts
 from app.core.bell import listen
@@ -99,7 +99,6 @@ class Feed:
             return False
         for frame in await self.frames(rows):
             await self._give(frame)
-        self.position = rows[-1].position
         return True
 
     async def frames(self, rows: list[facts.Row]) -> list[Frame]:
@@ -108,6 +107,7 @@ class Feed:
 
     async def _give(self, frame: Frame) -> None:
         self.deliver(frame)
+        self.position = frame.position  # whoever joins from here on has to catch up to here
         if frame.type.split(".")[0] in ("agent", "team", "channel"):
             await self._recheck(frame)
 
@@ -136,6 +136,10 @@ class Feed:
             except Unauthenticated:
                 connection.end(SIGN_IN_AGAIN)
                 continue
+            except Exception:  # who cannot be checked may have lost his right
+                log.exception("feed.recheck_failed")
+                connection.end(RESYNC)
+                continue
             if keys != connection.keys:
                 connection.end(RESYNC)
 
@@ -144,6 +148,8 @@ class Feed:
         if of.session_id and of.session_id not in await sessions.find_live(
             session, session_ids=[of.session_id]
         ):
+            raise Unauthenticated
+        if of.token_id and not await tokens.is_live(session, of.token_id):
             raise Unauthenticated
         fresh = await viewer.load(session, of.agent_id, scopes=of.scopes, session_id=of.session_id)
         served = await access.served_channels(session, fresh)

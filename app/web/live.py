@@ -84,12 +84,18 @@ class Live:
     async def _catch_up(self, feed: Feed, connection: Console, after: Position, name: str) -> None:
         """Send what was missed; what happens meanwhile is held back until then."""
         try:
+            async with feed.database.transaction() as session:
+                if await feed.keys_now(session, connection.viewer) != connection.keys:
+                    raise facts.Resync  # his rights changed before he was among the connections
             async for frame in feed.missed(connection.keys, after):
                 fact = frame.fact if connection.keys & frame.audience else frame.hidden
                 if fact is not None:
                     connection.after = frame.position
                     cursor = facts.encode(frame.position, epoch=feed.epoch)
                     await connection.write(message(fact, cursor))
+        except Unauthenticated:
+            connection.end(SIGN_IN_AGAIN)
+            return
         except facts.Resync:
             connection.end(RESYNC)
             return

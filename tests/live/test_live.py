@@ -244,6 +244,18 @@ async def test_signing_out_closes_the_socket(world: World, address: str) -> None
     await eventually(lambda: console.closed == 4401)
 
 
+async def test_revoking_a_token_closes_its_socket(world: World, address: str) -> None:
+    made = await world.admin.post("/tokens", json={"name": "feed", "scopes": ["read"]})
+    headers = {"Authorization": f"Bearer {made.json()['token']}"}
+    program = Console(world.admin, address, await cursor_of(world.admin))
+    world.admin.cookies, cookies = type(world.admin.cookies)(), world.admin.cookies
+    await program.connect(**headers)
+    world.admin.cookies = cookies
+    await eventually(lambda: program.lane)
+    assert (await world.admin.delete(f"/tokens/{made.json()['id']}")).status_code == 204
+    await eventually(lambda: program.closed == 4401)
+
+
 async def test_who_changes_teams_is_told_to_take_the_state_anew(world: World, address: str) -> None:
     console = await Console(world.anna, address, await cursor_of(world.anna)).connect()
     await eventually(lambda: console.lane)
