@@ -93,7 +93,7 @@ update inbound
 set attempts = attempts + 1, error = :error,
     state = case when attempts + 1 >= :most then 'quarantined' else 'new' end,
     next_attempt_at = now() + :pause
-where id = :id and state = 'new'
+where id = :id and state = 'new' and attempts = :attempts
 returning state, channel_id
 """)
 
@@ -215,7 +215,9 @@ async def _quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:
 async def _postpone(db: Database, raw: Raw, *, reason: str) -> None:
     log.warning("inbound.postponed", inbound_id=raw.id, reason=reason)
     async with db.transaction() as session:
-        values = {"id": raw.id, "error": reason, "most": MAX_ATTEMPTS, "pause": pause(raw.attempts)}
+        # Another loop may have tried in between: one and the same trouble counts once.
+        values = {"id": raw.id, "attempts": raw.attempts, "error": reason}
+        values |= {"most": MAX_ATTEMPTS, "pause": pause(raw.attempts)}
         row = (await session.execute(_POSTPONE, values)).first()
         if row is not None and row.state == "quarantined":
             await _tell(session, raw)
