@@ -116,10 +116,14 @@ async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID
 
     Only for who sees the customer's newest dialog: a newer one would open to him what others said since.
     """
-    seen = await access.newest_visible(session, viewer, new.customer_id)
-    newest = select(func.max(Dialog.number)).where(Dialog.customer_id == new.customer_id)
-    if seen != await session.scalar(newest):
-        raise NotFound("The customer has a newer dialog that you may not see.")
+    newest_seen = await session.scalar(
+        select(access.visible(viewer))
+        .where(Dialog.customer_id == new.customer_id)
+        .order_by(Dialog.number.desc())
+        .limit(1)
+    )
+    if not newest_seen:
+        raise NotFound("There is no such customer, or his newest dialog is not yours to see.")
     identity = await session.get(Identity, new.identity_id)
     if identity is None or identity.customer_id != new.customer_id:
         raise NotFound("The customer has no such contact.")
