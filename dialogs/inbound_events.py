@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from app.core.config import Settings
+from app.core.db import driver
 from channels.base import (
     Echo,
     Edited,
@@ -69,7 +70,7 @@ async def _store(
     session: AsyncSession, event: InboundMessage, raw: "Raw", route: Route, customer_id: UUID | None
 ) -> store.Stored | None:
     """None when it is stored already; a duplicate is survived only by a careful pass."""
-    connection = await store.raw(session)
+    connection = await driver(session)
     if not raw.careful:
         return await store.store(connection, event, route=route, inbound_id=raw.id, customer_id=customer_id)
     try:

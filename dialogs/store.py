@@ -1,7 +1,4 @@
-"""The hot path: storing one message of a customer with one prepared statement.
-
-The statement runs on the raw asyncpg connection below the session, in the session's transaction.
-"""
+"""The hot path: storing one message of a customer with one prepared statement."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -12,7 +9,6 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import RawConnection
 from channels.base import File, InboundMessage
@@ -51,12 +47,6 @@ class Route:
 @cache
 def statement() -> str:
     return Path(__file__).with_name("store_inbound.sql").read_text()
-
-
-async def raw(session: AsyncSession) -> RawConnection:
-    """The asyncpg connection of the session, inside its transaction (which must have begun)."""
-    connection = await session.connection()
-    return (await connection.get_raw_connection()).driver_connection
 
 
 async def store(

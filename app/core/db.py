@@ -1,11 +1,11 @@
-"""The database of a process: one SQLAlchemy engine, one raw asyncpg pool, one `transaction()`.
+"""The database of a process: one SQLAlchemy engine, one raw asyncpg pool, and their units of work.
 
-`transaction()` holds the only commit of the project. The raw pool serves the hot path (storing an
-inbound message is one prepared statement) and the reader of the log.
+`transaction()` and, for the few hot paths, `hot()` hold the only commits of the project.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -26,6 +26,23 @@ _SERVER_SETTINGS = {
 }
 
 
+_WAIT_SECONDS = 15.0
+"""For a free connection of a pool."""
+
+
+@dataclass(slots=True)
+class Hot:
+    """A unit of work on a raw connection. `facts`: set it when facts were recorded."""
+
+    connection: RawConnection
+    facts: bool = False
+
+
+async def _nothing(_connection: RawConnection) -> None:
+    """What is left to reset on a connection given back: its session has no state but its transaction,
+    and that is ended. The usual reset is a round trip more than the statement it follows."""
+
+
 class Database:
     """Connections of one process. Open it, use `transaction()` and `raw`, close it."""
 
@@ -38,7 +55,7 @@ class Database:
             self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=15,
+            pool_timeout=_WAIT_SECONDS,
             pool_recycle=1800,
             connect_args={"server_settings": _SERVER_SETTINGS, "timeout": 10, "command_timeout": 60},
         )
@@ -52,6 +69,7 @@ class Database:
             timeout=10,
             command_timeout=60,
             server_settings=_SERVER_SETTINGS,
+            reset=_nothing,
         )
 
     async def close(self) -> None:
@@ -76,3 +94,22 @@ class Database:
                 yield session
             if session.info.get("facts"):
                 self.bell.ring()
+
+    @asynccontextmanager
+    async def hot(self) -> AsyncIterator[Hot]:
+        """One unit of work like `transaction()`, on a raw connection, for SQL whose speed counts.
+
+        A single statement needs neither: it is a transaction of its own on `raw`.
+        """
+        async with self.raw.acquire(timeout=_WAIT_SECONDS) as connection:
+            work = Hot(connection)
+            async with connection.transaction():
+                yield work
+        if work.facts:
+            self.bell.ring()
+
+
+async def driver(session: AsyncSession) -> RawConnection:
+    """The asyncpg connection under a session, inside its transaction."""
+    connection = await session.connection()
+    return (await connection.get_raw_connection()).driver_connection

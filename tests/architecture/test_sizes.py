@@ -35,7 +35,7 @@ def test_module_is_small_and_says_what_it_is(path: Path) -> None:
 
 
 def test_only_one_commit() -> None:
-    """`Database.transaction` holds the only commit: nobody else calls it."""
+    """`Database` holds the only commits: nobody else calls one."""
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr == "commit":
