@@ -24,6 +24,7 @@ from channels.drafts import load_kind
 from channels.gateway import Gateway
 from channels.models import Channel
 from dialogs import inbox, lifecycle, media, outbox, profiles
+from dialogs.lanes import Lanes
 from tasks import overdue
 
 log = structlog.get_logger()
@@ -57,7 +58,8 @@ class Worker:
         self._pulls: dict[UUID, tuple[bytes, asyncio.Task[None]]] = {}
         self._pulled: dict[str, bool] = {}
         self.inbox = _crew("inbox", self._understand, size=_LANES)
-        self.outbox = _crew("outbox", self._send, size=_LANES)
+        self.lanes = Lanes()
+        self.outbox = _crew("outbox", self._send, size=self.lanes.count)
         self.media = _crew("media", self._fetch, size=2)
         self.reap = _crew("reap", self._reap)
         self.snoozed = _crew("snoozed", self._wake)
@@ -120,7 +122,7 @@ class Worker:
         return await inbox.turn(self.db, self.gateway, self.settings, taken=self.inbox.wake)
 
     async def _send(self) -> bool:
-        return await outbox.turn(self.db, self.gateway, self.files, taken=self.outbox.wake)
+        return await outbox.turn(self.db, self.gateway, self.files, lanes=self.lanes, taken=self.outbox.wake)
 
     async def _fetch(self) -> bool:
         return await media.turn(self.db, self.gateway, self.files, self.settings)

@@ -23,10 +23,15 @@ class Gateway:
     _known: dict[UUID, tuple[float, Adapter]] = field(default_factory=dict, repr=False)
 
     async def adapter(self, session: AsyncSession, channel_id: UUID) -> Adapter:
-        found = self._known.get(channel_id)
-        if found is not None and found[0] > time.monotonic():
-            return found[1]
+        found = self.known(channel_id)
+        if found is not None:
+            return found
         channel = await accounts.get(session, channel_id)
         adapter = await adapters.open(channel, self.box, self.settings)
         self._known[channel_id] = (time.monotonic() + _KEEP_SECONDS, adapter)
         return adapter
+
+    def known(self, channel_id: UUID) -> Adapter | None:
+        """The adapter, when it was asked for a moment ago."""
+        found = self._known.get(channel_id)
+        return found[1] if found is not None and found[0] > time.monotonic() else None

@@ -34,6 +34,9 @@ LARGE = 64 * 1024
 class Gateway(Protocol):
     """Where adapters of channels come from."""
 
+    def known(self, channel_id: UUID) -> Adapter | None:
+        """The adapter, when it was asked for a moment ago."""
+
     async def adapter(self, session: AsyncSession, channel_id: UUID) -> Adapter: ...
 
 

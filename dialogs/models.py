@@ -215,10 +215,11 @@ class Message(Base):
         Index("ix_messages_dialog", "dialog_id", "seq"),
         Index(
             "ix_messages_outbox",
-            "send_after",
-            "seq",
-            postgresql_where=sql("status in ('queued', 'sending')"),
+            "channel_id",
+            sql("greatest(send_after, next_attempt_at)"),
+            postgresql_where=sql("status = 'queued'"),
         ),
+        Index("ix_messages_sending", "next_attempt_at", postgresql_where=sql("status = 'sending'")),
         Index(
             "ix_messages_unsent",
             "dialog_id",

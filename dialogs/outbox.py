@@ -1,14 +1,17 @@
 """From queued to sent: one message at a time per dialog, never two processes with one message.
 
 A message is claimed and marked `sending` in one transaction, sent with no transaction open, and
-settled in another. What the platform may have taken is repeated only where it deduplicates.
+settled in another; each is one statement on a raw connection (`outbox_claim.sql`, `outbox_sent.sql`).
+What the platform may have taken is repeated only where it deduplicates.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +19,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database
+from app.core.db import WAIT_SECONDS, Database, is_passing
 from app.core.errors import NotFound
 from app.core.files import Files
 from channels import registry
@@ -24,20 +27,21 @@ from channels.base import (
     Adapter,
     DeliveryError,
     OutcomeUnknown,
-    OutgoingMessage,
     Rejected,
     RetryLater,
     Sent,
     Unauthorized,
 )
-from dialogs import delivery, outgoing, settle
+from dialogs import outgoing, settle
 from dialogs.inbox import Gateway
+from dialogs.lanes import Lanes
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=120)
 SEND_SECONDS = 110
 STOP_SECONDS = 4
+SETTLE_PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
@@ -56,46 +60,32 @@ class Claimed:
 
 
 DUE = """
-select min(due.at) from (
-    select greatest(c.send_after, c.next_attempt_at, k.frozen_until) as at
-    from messages c join channels k on k.id = c.channel_id
-    where c.status = 'queued' and k.state = 'active'
-    order by c.send_after, c.seq
-    limit 200) due
+select min(greatest(first.due_at, k.frozen_until))
+from channels k cross join lateral (
+    select greatest(q.send_after, q.next_attempt_at) as due_at
+    from messages q
+    where q.channel_id = k.id and q.status = 'queued'
+    order by greatest(q.send_after, q.next_attempt_at)
+    limit 1) first
+where k.state = 'active'
 """
 """When the next message may leave."""
 DUE_ABANDONED = "select min(next_attempt_at) from messages where status = 'sending'"
 """When the next sender is taken for dead."""
 
-_CLAIM = text("""
-update messages m
-set status = 'sending', attempts = m.attempts + 1, next_attempt_at = now() + :lease
-from channels ch
-where ch.id = m.channel_id and m.id = (
-    select c.id
-    from messages c join channels k on k.id = c.channel_id
-    where c.status = 'queued' and c.send_after <= now()
-      and (c.next_attempt_at is null or c.next_attempt_at <= now())
-      and k.state = 'active' and (k.frozen_until is null or k.frozen_until <= now())
-      and not exists (
-        select from messages e
-        where e.dialog_id = c.dialog_id and e.status in ('queued', 'sending')
-          and (e.send_after, e.seq) < (c.send_after, c.seq))
-    order by c.send_after, c.seq
-    limit 1
-    for update of c skip locked)
-returning m.id, m.seq, m.customer_id, m.dialog_id, m.channel_id, ch.kind, m.attempts,
-          m.send_after < now() - cast(:give_up as interval) as expired
-""")
-
 _ABANDONED = text("""
 select m.id, m.seq, m.customer_id, m.dialog_id, m.channel_id, ch.kind, m.attempts, false as expired
 from messages m join channels ch on ch.id = m.channel_id
 where m.status = 'sending' and m.next_attempt_at < now()
-order by m.seq
+order by m.next_attempt_at
 limit 50
 for update of m skip locked
 """)
+
+
+@cache
+def statement() -> str:
+    return Path(__file__).with_name("outbox_claim.sql").read_text()
 
 
 async def drain(db: Database, gateway: Gateway, files: Files) -> int:
@@ -107,16 +97,22 @@ async def drain(db: Database, gateway: Gateway, files: Files) -> int:
 
 
 async def turn(
-    db: Database, gateway: Gateway, files: Files, *, taken: Callable[[], None] | None = None
+    db: Database,
+    gateway: Gateway,
+    files: Files,
+    *,
+    lanes: Lanes | None = None,
+    taken: Callable[[], None] | None = None,
 ) -> bool:
     """Send one message; False when there is none to take. `taken` is called when there was one."""
-    async with db.transaction() as session:
-        claimed = await _claim(session)
-    if claimed is None:
+    lanes = lanes or Lanes()
+    row = await _claim(db, lanes)
+    if row is None:
         return False
     if taken is not None:
         taken()
-    await _to_its_end(_deliver(db, gateway, files, claimed))
+    with lanes.hold(row["channel_id"]):
+        await _to_its_end(_deliver(db, gateway, files, row))
     return True
 
 
@@ -132,37 +128,39 @@ async def _to_its_end(delivering: Coroutine[None, None, None]) -> None:
         raise
 
 
-async def _deliver(db: Database, gateway: Gateway, files: Files, claimed: Claimed) -> None:
+async def _claim(db: Database, lanes: Lanes) -> Any:
+    async with db.raw.acquire(timeout=WAIT_SECONDS) as connection:
+        # Asked once there is a connection: others may have taken lanes while this one waited.
+        row = await connection.fetchrow(statement(), LEASE, GIVE_UP_AFTER, lanes.full())
+    if row is not None:
+        db.bell.ring()
+    return row
+
+
+async def _deliver(db: Database, gateway: Gateway, files: Files, row: Any) -> None:
+    claimed = Claimed(*(row[name] for name in Claimed.__dataclass_fields__))
     try:
-        outcome = await _send(db, gateway, files, claimed)
+        outcome = await _send(db, gateway, files, row)
     except DeliveryError as error:
-        await _failed(db, claimed, error)
+        await _surely(partial(_failed, db, claimed, error))
     except Exception as error:  # an adapter's mistake: the platform may have the message
         log.exception("outbox.send_failed", message_id=str(claimed.id))
-        await _failed(db, claimed, OutcomeUnknown(f"The adapter failed: {type(error).__name__}."))
+        doubt = OutcomeUnknown(f"The adapter failed: {type(error).__name__}.")
+        await _surely(partial(_failed, db, claimed, doubt))
     else:
-        async with db.transaction() as session:
-            await settle.sent(session, claimed, outcome)
+        await _surely(partial(settle.sent, db, claimed, outcome))
 
 
-async def _claim(session: AsyncSession) -> Claimed | None:
-    row = (await session.execute(_CLAIM, {"lease": LEASE, "give_up": GIVE_UP_AFTER})).first()
-    if row is None:
-        return None
-    claimed = Claimed(*row)
-    await delivery.tell(session, claimed.id, claimed.customer_id, claimed.dialog_id, "sending")
-    return claimed
-
-
-async def _send(db: Database, gateway: Gateway, files: Files, claimed: Claimed) -> Sent:
+async def _send(db: Database, gateway: Gateway, files: Files, row: Any) -> Sent:
     deadline = asyncio.get_running_loop().time() + SEND_SECONDS
     try:
         async with asyncio.timeout_at(deadline):
-            adapter, message = await _prepare(db, gateway, files, claimed)
+            adapter = await _adapter(db, gateway, row["channel_id"])
+            message = await outgoing.compose(row, files=files)
     except NotFound as error:
         raise Rejected(error.detail, code="file_gone") from None
     except Exception as error:  # nothing has left, so trying again is harmless
-        log.exception("outbox.not_prepared", message_id=str(claimed.id))
+        log.exception("outbox.not_prepared", message_id=str(row["id"]))
         raise RetryLater(f"It could not be prepared: {type(error).__name__}.", code="not_prepared") from None
     try:
         async with asyncio.timeout_at(deadline):
@@ -171,16 +169,28 @@ async def _send(db: Database, gateway: Gateway, files: Files, claimed: Claimed) 
         raise OutcomeUnknown("The platform did not answer in time.", code="timeout") from None
 
 
-async def _prepare(
-    db: Database, gateway: Gateway, files: Files, claimed: Claimed
-) -> tuple[Adapter, OutgoingMessage]:
-    """What to send and by what; the files are read before anything leaves."""
+async def _adapter(db: Database, gateway: Gateway, channel_id: UUID) -> Adapter:
+    known = gateway.known(channel_id)
+    if known is not None:
+        return known
     async with db.transaction() as session:
-        adapter = await gateway.adapter(session, claimed.channel_id)
-        message = await outgoing.compose(session, claimed.id, files=files)
-    for file in message.files:
-        await file.content.read()
-    return adapter, message
+        return await gateway.adapter(session, channel_id)
+
+
+async def _surely(settling: Callable[[], Awaitable[None]]) -> None:
+    """What became of a message is not forgotten because the database is busy or away for a moment.
+
+    Each way of settling looks whether the message is still in this sender's hands, so repeating is harmless.
+    """
+    for pause in SETTLE_PAUSES:
+        try:
+            return await settling()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("outbox.not_settled", reason=type(error).__name__, again_in=pause)
+        await asyncio.sleep(pause)
+    await settling()
 
 
 async def _failed(db: Database, claimed: Claimed, error: DeliveryError) -> None:

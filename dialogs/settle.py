@@ -1,18 +1,20 @@
 """Writing down how the sending of a message ended."""
 
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
+from app.core.db import WAIT_SECONDS, Database
 from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
 from channels.models import Channel
 from dialogs import delivery, waiting, work
-from dialogs.models import Dialog, Identity, Message, MessageAlias
+from dialogs.models import Dialog, Identity, Message
 from dialogs.store import clean
 
 if TYPE_CHECKING:
@@ -21,29 +23,26 @@ if TYPE_CHECKING:
     from dialogs.outbox import Claimed
 
 
-async def sent(session: AsyncSession, claimed: "Claimed", outcome: Sent) -> None:
-    """The platform took it."""
-    chat = await session.scalar(select(Message.chat).where(Message.id == claimed.id))
-    chat = clean(outcome.chat) or chat  # a group may have moved
-    ids = [clean(external_id) for external_id in outcome.external_ids]
-    aliases = [f"{chat}:{external_id}" for external_id in ids[1:]] + [clean(a) for a in outcome.aliases]
-    values: dict[str, Any] = {"sent_at": func.now(), "chat": chat}
-    if ids:
-        values["external_id"] = ids[0]
-    if outcome.status == "delivered":
-        values["delivered_at"] = func.now()
-    if outcome.note:
-        note = Message.meta.concat({"note": clean(outcome.note)[:1000]})
-        await session.execute(update(Message).where(Message.id == claimed.id).values(meta=note))
-    if not await _settle(session, claimed, outcome.status, error=None, **values):
-        # An echo or a receipt was quicker; its id may be another part's.
-        aliases += [f"{chat}:{external_id}" for external_id in ids[:1]]
-    for alias in aliases:
-        await session.execute(
-            insert(MessageAlias)
-            .values(channel_id=claimed.channel_id, alias=alias, message_id=claimed.id)
-            .on_conflict_do_nothing()
-        )
+@cache
+def statement() -> str:
+    return Path(__file__).with_name("outbox_sent.sql").read_text()
+
+
+async def sent(db: Database, claimed: "Claimed", outcome: Sent) -> None:
+    """The platform took it: a unit of work of its own, of one statement."""
+    values = (
+        claimed.id,
+        claimed.attempts,
+        outcome.status,
+        clean(outcome.chat),  # a group may have moved
+        [clean(external_id) for external_id in outcome.external_ids],
+        [clean(alias) for alias in outcome.aliases],
+        clean(outcome.note)[:1000],
+    )
+    async with db.raw.acquire(timeout=WAIT_SECONDS) as connection:
+        done = await connection.fetchval(statement(), *values)
+    if done:
+        db.bell.ring()
 
 
 async def failed(

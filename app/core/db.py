@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core.bell import Bell
@@ -25,8 +26,7 @@ _SERVER_SETTINGS = {
     "application_name": "otklik",
 }
 
-
-_WAIT_SECONDS = 15.0
+WAIT_SECONDS = 15.0
 """For a free connection of a pool."""
 
 
@@ -55,7 +55,7 @@ class Database:
             self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=_WAIT_SECONDS,
+            pool_timeout=WAIT_SECONDS,
             pool_recycle=1800,
             connect_args={"server_settings": _SERVER_SETTINGS, "timeout": 10, "command_timeout": 60},
         )
@@ -101,7 +101,7 @@ class Database:
 
         A single statement needs neither: it is a transaction of its own on `raw`.
         """
-        async with self.raw.acquire(timeout=_WAIT_SECONDS) as connection:
+        async with self.raw.acquire(timeout=WAIT_SECONDS) as connection:
             work = Hot(connection)
             async with connection.transaction():
                 yield work
@@ -113,3 +113,15 @@ async def driver(session: AsyncSession) -> RawConnection:
     """The asyncpg connection under a session, inside its transaction."""
     connection = await session.connection()
     return (await connection.get_raw_connection()).driver_connection
+
+
+_PASSING = ("08", "40", "53", "57", "55P03", "25P03", "25P04")
+"""Classes and codes of what passes by itself; see "PostgreSQL Error Codes" in its manual."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database was only busy or away: the same may succeed in a moment."""
+    error = getattr(error, "orig", None) or error
+    if isinstance(error, asyncpg.InterfaceError | OSError | PoolTimeout):
+        return True
+    return str(getattr(error, "sqlstate", None) or "-").startswith(_PASSING)

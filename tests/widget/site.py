@@ -40,6 +40,9 @@ PNG = bytes.fromhex(
 
 
 class Gateway:
+    def known(self, channel_id: UUID) -> Adapter | None:
+        return None
+
     async def adapter(self, session: AsyncSession, channel_id: UUID) -> Adapter:
         return WebchatAdapter(account(channel_id))
 
