@@ -27,12 +27,13 @@ def serve(settings: Settings, *, fd: int | None = None) -> None:
     import uvicorn
 
     from app.main import create_app
+    from app.web.wire import FrameProtocol
 
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=FrameProtocol,
         ws_per_message_deflate=False,  # costs 2x CPU and memory per console
         ws_max_size=1024 * 1024,
         access_log=False,

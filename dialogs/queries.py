@@ -25,13 +25,13 @@ from dialogs.schemas import (
     ReplyRef,
 )
 
-_DIALOG_FIELDS = frozenset(DialogOut.model_fields) - {"customer"}
-_MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "meta"}
-_PAUSED = {
+DIALOG_FIELDS = frozenset(DialogOut.model_fields) - {"customer"}
+MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "meta"}
+PAUSED = {
     "error_code": "channel_paused",
     "error": "The channel is not working now; the message leaves when it does again.",
 }
-_HIDDEN_META = frozenset({"references", "link_token", "entities"})
+HIDDEN_META = frozenset({"references", "link_token", "entities"})
 
 
 def avatar_url(customer_id: UUID, avatar_key: str | None) -> str | None:
@@ -46,7 +46,7 @@ def _dialog_query() -> Select[*tuple[Any, ...]]:
 
 def _dialog(row: Any) -> dict[str, Any]:
     dialog, name, avatar_key = row[0], row[1], row[2]
-    values = {field: getattr(dialog, field) for field in _DIALOG_FIELDS}
+    values = {field: getattr(dialog, field) for field in DIALOG_FIELDS}
     values["customer"] = CustomerRef(
         id=dialog.customer_id, name=name, avatar_url=avatar_url(dialog.customer_id, avatar_key)
     )
@@ -135,16 +135,21 @@ async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOu
     return [_message(row, files.get(row[0].id, [])) for row in rows]
 
 
+def is_paused(status: str | None, error_code: str | None, channel_state: str | None) -> bool:
+    """Whether a message waits for its channel."""
+    return status == "queued" and channel_state != "active" and not error_code
+
+
 def _message(row: Any, files: list[AttachmentOut]) -> MessageOut:
     message = row[0]
-    values = {field: getattr(message, field) for field in _MESSAGE_FIELDS}
-    if message.status == "queued" and row[4] != "active" and not message.error_code:
-        values |= _PAUSED
+    values = {field: getattr(message, field) for field in MESSAGE_FIELDS}
+    if is_paused(message.status, message.error_code, row[4]):
+        values |= PAUSED
     return MessageOut.model_construct(
         **values,
         reply_to=ReplyRef(id=row[1], text=row[2], direction=row[3]) if row[1] else None,
         attachments=files,
-        meta={key: value for key, value in message.meta.items() if key not in _HIDDEN_META},
+        meta={key: value for key, value in message.meta.items() if key not in HIDDEN_META},
     )
 
 

@@ -72,6 +72,12 @@ class Database:
             reset=_nothing,
         )
 
+    async def connect(self) -> RawConnection:
+        """A connection beside the pools, for who reads all the time; the caller closes it."""
+        return await asyncpg.connect(
+            self.url, timeout=10, command_timeout=60, server_settings=_SERVER_SETTINGS
+        )
+
     async def close(self) -> None:
         await self.bell.close()
         if self._raw is not None:

@@ -8,7 +8,7 @@ no further than the oldest transaction still running.
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -40,8 +40,7 @@ class Actor:
 SYSTEM = Actor("system")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in the log."""
 
     xid: int
@@ -97,12 +96,18 @@ class Row:
 
 _IDS = ("customer_id", "dialog_id", "message_id", "task_id", "channel_id", "agent_id", "team_id")
 
+_COLUMNS = f"xid::text::bigint as xid, id, type, at, actor_kind, actor_id, {', '.join(_IDS)}, data"
+
 _READ = f"""
-select xid::text::bigint as xid, id, type, at, actor_kind, actor_id, {", ".join(_IDS)}, data
-from facts
-where (xid, id) > ($1::text::xid8, $2::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
-order by xid, id
-limit $3
+(select {_COLUMNS}, false as hidden from facts
+ where (xid, id) > ($1::text::xid8, $2::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
+ order by facts.xid, facts.id
+ limit $3)
+union all
+(select {_COLUMNS}, true from facts
+ where xid >= pg_snapshot_xmin(pg_current_snapshot())
+ order by facts.xid
+ limit 1)
 """  # noqa: S608 - constants only
 
 _HEAD = """
@@ -112,8 +117,15 @@ select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin
 
 async def read(connection: RawConnection | RawPool, after: Position, *, limit: int = 500) -> list[Row]:
     """The next facts after `after`, at most `limit`, in the order of the log."""
+    found, _ = await look(connection, after, limit=limit)
+    return found
+
+
+async def look(connection: RawConnection | RawPool, after: Position, *, limit: int) -> tuple[list[Row], bool]:
+    """`read`, and whether committed facts are hidden behind a transaction that still runs."""
     rows = await connection.fetch(_READ, str(after.xid), after.id, limit)
-    return [_row(row) for row in rows]
+    found = [_row(row) for row in rows if not row["hidden"]]
+    return found, len(found) < len(rows)
 
 
 async def head(connection: RawConnection | RawPool) -> Position:

@@ -1,34 +1,37 @@
 """The live feed: one reader of the log per process, one serialisation per fact, many sockets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import sessions, tokens, viewer
 from app.agents.viewer import Viewer
 from app.core import facts
 from app.core.bell import listen
-from app.core.db import Database
+from app.core.db import Database, RawConnection
 from app.core.errors import Unauthenticated
 from app.core.facts import Position
-from app.web import frames
+from app.web import frames, rights
 from app.web.frames import Frame
-from app.web.hub import GOING, RESYNC, SIGN_IN_AGAIN, Connection, Hub
+from app.web.hub import GOING, RESYNC, SIGN_IN_AGAIN, Connection, Hub, Message
 from app.web.lane import Lane
-from dialogs import access
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 0.04
+_SOON_SECONDS = 0.002
 _PAGE = 500
+_BREATH = 1000
+"""Deliveries after which others on the event loop have their turn."""
+_PING_SECONDS = 20.0
 _MOST_MISSED = 20_000
 _OPEN = b'{"facts":['
 _NOBODY = UUID(int=0)
+_RIGHTS = frozenset({"agent", "team", "channel"})
 
 
 class Console(Connection):
@@ -37,10 +40,9 @@ class Console(Connection):
     viewer: Viewer
 
 
-def message(fact: bytes, cursor: str) -> dict[str, str]:
-    """The ASGI message of one fact; the same object goes to every socket."""
-    text = _OPEN + fact + b'],"cursor":"' + cursor.encode() + b'"}'
-    return {"type": "websocket.send", "text": text.decode()}
+def message(fact: bytes, cursor: str) -> Message:
+    """The message of one fact; the same object goes to every socket."""
+    return Message(_OPEN + fact + b'],"cursor":"' + cursor.encode() + b'"}')
 
 
 class Feed:
@@ -53,6 +55,8 @@ class Feed:
         self.position = Position(0, 0)
         self.epoch = UUID(int=0)
         self._woken = asyncio.Event()
+        self._reader: RawConnection | None = None
+        self._pause = _LOOK_SECONDS
         self._followers: dict[UUID, set[Callable[[], None]]] = {}
 
     async def open(self) -> None:
@@ -78,82 +82,110 @@ class Feed:
 
     async def run(self) -> None:
         """Read for ever; survives the database's absence."""
-        while True:
-            try:
-                more = await self._turn()
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                log.exception("feed.turn_failed")
-                await asyncio.sleep(0.5)
-                continue
-            if not more:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):  # wait_for loses cancellations before 3.12
-                        await self._woken.wait()
+        try:
+            while True:
                 self._woken.clear()
+                try:
+                    await self._turn()
+                except Exception:
+                    log.exception("feed.turn_failed")
+                    await self._hang_up()
+                    self._pause = 0.5
+                if self._pause:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._pause):
+                            await self._woken.wait()
+        finally:
+            await self._hang_up()
 
-    async def _turn(self) -> bool:
-        rows = await facts.read(self.database.raw, self.position, limit=_PAGE)
-        if not rows:
-            return False
-        for frame in await self.frames(rows):
-            await self._give(frame)
-        return True
+    async def _turn(self) -> None:
+        """Read once and give it out; sets for how long to wait for a ring before the next look."""
+        if self._reader is None or self._reader.is_closed():
+            self._reader = await self.database.connect()
+        rows, hidden = await facts.look(self._reader, self.position, limit=_PAGE)
+        given = 0
+        for frame in await self.frames(rows, self._reader) if rows else ():
+            given += await self._give(frame)
+            if given > _BREATH:
+                given = await asyncio.sleep(0, 0)
+        if rows or not hidden:
+            self._soon = _SOON_SECONDS
+        if len(rows) == _PAGE:
+            self._pause = 0.0
+        elif hidden:  # who hides them mostly ends within milliseconds, and may not ring
+            self._pause, self._soon = self._soon, min(self._soon * 2, _LOOK_SECONDS)
+        else:
+            self._pause = _LOOK_SECONDS
 
-    async def frames(self, rows: list[facts.Row]) -> list[Frame]:
-        async with self.database.transaction() as session:
-            return await frames.build(session, rows, epoch=self.epoch)
+    async def _hang_up(self) -> None:
+        if self._reader is not None:
+            with suppress(Exception):
+                await self._reader.close(timeout=1)
+            self._reader = None
 
-    async def _give(self, frame: Frame) -> None:
-        self.deliver(frame)
+    async def frames(self, rows: list[facts.Row], connection: RawConnection | None = None) -> list[Frame]:
+        return await frames.build(self.database, rows, epoch=self.epoch, connection=connection)
+
+    async def _give(self, frame: Frame) -> int:
+        given = self.deliver(frame)
         self.position = frame.position  # whoever joins from here on has to catch up to here
-        if frame.type.split(".")[0] in ("agent", "team", "channel"):
+        if frame.noun in _RIGHTS:
             await self._recheck(frame)
+        return given
 
-    def deliver(self, frame: Frame) -> None:
-        """Hand a frame to the sockets of this process."""
+    def deliver(self, frame: Frame) -> int:
+        """Hand a frame to the sockets of this process; returns how many."""
         cursor = facts.encode(frame.position, epoch=self.epoch)
         seeing = self.hub.holders(frame.audience)
-        shared = message(frame.fact, cursor)
-        for connection in seeing:
-            connection.push_fact(frame.position, shared)
+        if seeing:
+            shared = message(frame.fact, cursor)
+            for connection in seeing:
+                connection.push_fact(frame.position, shared)
         if frame.hidden is not None:
             gone = message(frame.hidden, cursor)
             for connection in self.hub.holders(frame.was) - seeing:
                 connection.push_fact(frame.position, gone)
         for listener in list(self._followers.get(frame.ids.get("customer_id", _NOBODY), ())):
             listener()
+        return len(seeing)
 
     async def _recheck(self, frame: Frame) -> None:
         """People, teams or channels changed: who sees other things than before takes the state anew."""
-        for connection in list(self.hub.connections):
-            if not isinstance(connection, Console):
-                continue
-            try:
-                async with self.database.transaction() as session:
-                    keys = await self.keys_now(session, connection.viewer)
-            except Unauthenticated:
-                connection.end(SIGN_IN_AGAIN)
-                continue
-            except Exception:  # who cannot be checked may have lost his right
-                log.exception("feed.recheck_failed")
-                connection.end(RESYNC)
-                continue
-            if keys != connection.keys:
-                connection.end(RESYNC)
+        assert self._reader is not None
+        id = frame.ids[f"{frame.noun}_id"]
+        keys = await rights.touched(self._reader, frame.noun, id)
+        consoles = [one for one in self.hub.holders(keys) if isinstance(one, Console)]
+        if frame.noun == "agent":  # of his colleagues, only the leads hold keys that are his
+            consoles = [one for one in consoles if one.viewer.agent_id == id or one.viewer.role == "lead"]
+        try:
+            now = await rights.keys_of(self._reader, [console.viewer for console in consoles])
+        except Exception:  # who cannot be checked may have lost his right
+            for console in consoles:
+                console.end(RESYNC)
+            raise
+        for console, fresh in zip(consoles, now, strict=True):
+            if fresh is None:
+                console.end(SIGN_IN_AGAIN)
+            elif fresh != console.keys:
+                console.end(RESYNC)
 
-    async def keys_now(self, session: AsyncSession, of: Viewer) -> frozenset[str]:
+    async def keys_now(self, of: Viewer) -> frozenset[str]:
         """Keys the viewer holds now; raises `Unauthenticated` when he may not be here any more."""
-        if of.session_id and of.session_id not in await sessions.find_live(
-            session, session_ids=[of.session_id]
-        ):
+        (keys,) = await rights.keys_of(self.database.raw, [of])
+        if keys is None:
             raise Unauthenticated
-        if of.token_id and not await tokens.is_live(session, of.token_id):
-            raise Unauthenticated
-        fresh = await viewer.load(session, of.agent_id, scopes=of.scopes, session_id=of.session_id)
-        served = await access.served_channels(session, fresh)
-        return access.keys(fresh, channel_ids=served)
+        return keys
+
+    async def keep_alive(self) -> None:
+        """Tell each console from time to time that its socket lives, and how far the log has come."""
+        while True:
+            await asyncio.sleep(_PING_SECONDS / 20)
+            now = time.monotonic()
+            for connection in list(self.hub.connections):
+                if now - connection.pinged_at >= _PING_SECONDS:
+                    connection.pinged_at = now
+                    cursor = facts.encode(max(connection.after, self.position), epoch=self.epoch)
+                    connection.push(Message(b'{"ping":1,"cursor":"' + cursor.encode() + b'"}'))
 
     async def missed(self, keys: frozenset[str], after: Position) -> AsyncIterator[Frame]:
         """Frames between `after` and the reader's place that the keys open; raises `facts.Resync`."""
@@ -185,6 +217,7 @@ async def part(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed, app.state.lane = feed, feed.lane
     loops = [
         asyncio.create_task(feed.run()),
+        asyncio.create_task(feed.keep_alive()),
         asyncio.create_task(feed.lane.run()),
         asyncio.create_task(listen(database.url, on_facts=feed.wake, on_lane=feed.lane.receive)),
     ]

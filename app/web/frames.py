@@ -1,10 +1,11 @@
 """What the feed sends: a fact with the present state of what it is about, and who may see it.
 
-Entities are loaded once for a batch of facts, whoever listens.
+Entities are loaded once for a batch of facts, whoever listens: dialogs and messages, which nearly every
+fact is about, with one statement each on a raw connection, the rest in a transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,15 +13,15 @@ from uuid import UUID
 import orjson
 import structlog
 from pydantic import BaseModel
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import people, teams
 from app.core import facts
+from app.core.db import Database, RawConnection, RawPool
 from app.core.facts import Position, Row
 from channels import rest as channel_rest
-from dialogs import access, queries
-from dialogs.models import Dialog
+from dialogs import access, queries, snapshot
+from dialogs.snapshot import Talks
 from tasks import access as task_access
 from tasks import queries as task_queries
 
@@ -43,14 +44,16 @@ class Frame:
     hidden: bytes | None
     """What those are told who see it no more."""
 
+    @property
+    def noun(self) -> str:
+        return self.type.partition(".")[0]
+
 
 @dataclass(slots=True)
 class _Loaded:
+    talks: Talks
     entities: dict[str, dict[UUID, Any]]
-    dialogs: dict[UUID, frozenset[str]]
     tasks: dict[UUID, frozenset[str]]
-    customers: dict[UUID, list[tuple[int, UUID]]]
-    numbers: dict[UUID, int]
 
 
 def _default(value: Any) -> Any:
@@ -67,9 +70,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_default, option=orjson.OPT_UTC_Z)
 
 
-async def build(session: AsyncSession, rows: list[Row], *, epoch: UUID) -> list[Frame]:
-    """Frames of the facts, in their order."""
-    loaded = await _load(session, rows)
+async def build(
+    database: Database, rows: list[Row], *, epoch: UUID, connection: RawConnection | None = None
+) -> list[Frame]:
+    """Frames of the facts, in their order. `connection`: read on it what most facts are about."""
+    loaded = await _load(database, connection or database.raw, rows)
     return [_whole_or_bare(row, loaded, epoch) for row in rows]
 
 
@@ -95,37 +100,41 @@ _SHOWS: dict[str, tuple[str, ...]] = {
 }
 
 
+_OF_DIALOGS = frozenset({"dialog", "message", "attachment"})
+
+
+def _noun(row: Row) -> str:
+    return row.type.partition(".")[0]
+
+
 def _shown(row: Row) -> tuple[str, ...]:
-    return () if row.type == "dialog.read" else _SHOWS.get(row.type.split(".")[0], ())
+    return () if row.type == "dialog.read" else _SHOWS.get(_noun(row), ())
 
 
-async def _load(session: AsyncSession, rows: list[Row]) -> _Loaded:
+async def _load(database: Database, connection: RawConnection | RawPool, rows: list[Row]) -> _Loaded:
     wanted: defaultdict[str, set[UUID]] = defaultdict(set)
     for row in rows:
         for name in _shown(row):
             if f"{name}_id" in row.ids:
                 wanted[name].add(row.ids[f"{name}_id"])
-    customers = {row.ids["customer_id"] for row in rows if "customer_id" in row.ids}
-    dialogs, numbers = await _dialogs_of(session, customers)
-    ids = {row.ids["dialog_id"] for row in rows if "dialog_id" in row.ids}
-    ids |= {dialog for found in dialogs.values() for _, dialog in found}
-    readers: dict[str, Callable[[AsyncSession, Iterable[UUID]], Any]] = {
-        "dialog": queries.dialogs,
-        "message": queries.messages,
-        "task": task_queries.tasks,
-        "customer": queries.customers,
-        "channel": _channels,
-        "agent": _agents,
-        "team": _teams,
-    }
-    entities = {name: await readers[name](session, found) for name, found in wanted.items() if found}
-    return _Loaded(
-        entities=entities,
-        dialogs=await access.audiences(session, ids) if ids else {},
-        tasks=await task_access.audiences(session, wanted["task"]) if wanted["task"] else {},
-        customers=dialogs,
-        numbers=numbers,
-    )
+    talks = await _talks(connection, rows, wanted["customer"])
+    loaded = _Loaded(talks=talks, entities={}, tasks={})
+    if wanted["message"]:
+        loaded.entities["message"] = await snapshot.messages(connection, wanted["message"])
+    loaded.entities["dialog"] = {id: talk.shown for id, talk in talks.by_id.items()}
+    rare = {name: found for name, found in wanted.items() if name in _RARE and found}
+    if rare:
+        async with database.transaction() as session:
+            for name, found in rare.items():
+                loaded.entities[name] = await _RARE[name](session, found)
+            if "task" in rare:
+                loaded.tasks = await task_access.audiences(session, rare["task"])
+    return loaded
+
+
+async def _talks(connection: RawConnection | RawPool, rows: list[Row], customers: set[UUID]) -> Talks:
+    ids = {row.ids["dialog_id"] for row in rows if _noun(row) in _OF_DIALOGS and row.type != "dialog.read"}
+    return await snapshot.dialogs(connection, ids, customers=customers) if ids or customers else Talks()
 
 
 async def _agents(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Any]:
@@ -140,17 +149,13 @@ async def _channels(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, An
     return {channel.id: channel for channel in await channel_rest.list_all(session, ids=ids)}
 
 
-async def _dialogs_of(
-    session: AsyncSession, customers: set[UUID]
-) -> tuple[dict[UUID, list[tuple[int, UUID]]], dict[UUID, int]]:
-    found: defaultdict[UUID, list[tuple[int, UUID]]] = defaultdict(list)
-    numbers: dict[UUID, int] = {}
-    if customers:
-        query = select(Dialog.customer_id, Dialog.number, Dialog.id).where(Dialog.customer_id.in_(customers))
-        for customer_id, number, dialog_id in await session.execute(query):
-            found[customer_id].append((number, dialog_id))
-            numbers[dialog_id] = number
-    return found, numbers
+_RARE: dict[str, Callable[[AsyncSession, Iterable[UUID]], Awaitable[dict[UUID, Any]]]] = {
+    "task": task_queries.tasks,
+    "customer": queries.customers,
+    "channel": _channels,
+    "agent": _agents,
+    "team": _teams,
+}
 
 
 def _frame(row: Row, loaded: _Loaded, epoch: UUID) -> Frame:
@@ -197,29 +202,20 @@ def _hidden(row: Row, epoch: UUID) -> bytes:
 
 
 def _audience(row: Row, loaded: _Loaded) -> frozenset[str]:
-    noun = row.type.split(".")[0]
+    noun = _noun(row)
     if row.type == "dialog.read":
         return frozenset({f"self:{row.ids['agent_id']}"})
     if noun == "inbound":
         return ADMINS
     if noun == "dialog":
-        return loaded.dialogs.get(row.ids["dialog_id"], ADMINS)
+        return loaded.talks.audience(row.ids["dialog_id"])
     if noun in ("message", "attachment"):
-        return _thread(row, loaded)
+        return loaded.talks.thread(row.ids["dialog_id"])
     if noun == "task":
         return loaded.tasks.get(row.ids["task_id"], ADMINS)
     if noun in ("customer", "identity"):
-        return ADMINS.union(
-            *(loaded.dialogs[dialog] for _, dialog in loaded.customers.get(row.ids["customer_id"], ()))
-        )
+        return loaded.talks.customer(row.ids["customer_id"])
     return STAFF
-
-
-def _thread(row: Row, loaded: _Loaded) -> frozenset[str]:
-    """Who sees a message: who sees its dialog, or a later one of the same customer."""
-    own = loaded.numbers.get(row.ids["dialog_id"], 0)
-    later = (dialog for number, dialog in loaded.customers.get(row.ids["customer_id"], ()) if number >= own)
-    return ADMINS.union(*(loaded.dialogs[dialog] for dialog in later if dialog in loaded.dialogs))
 
 
 def _former(row: Row, loaded: _Loaded) -> frozenset[str]:
@@ -236,7 +232,7 @@ def _former(row: Row, loaded: _Loaded) -> frozenset[str]:
         if data.get(field):
             keys.add(f"{key}:{data[field]}")
     if row.type == "dialog.assigned" and not data.get("from_assignee_id") and not data.get("from_team_id"):
-        dialog = loaded.entities.get("dialog", {}).get(row.ids["dialog_id"])
-        if dialog is not None:
-            keys.add(f"channel:{dialog.channel_id}")
+        talk = loaded.talks.by_id.get(row.ids["dialog_id"])
+        if talk is not None:
+            keys.add(f"channel:{talk.shown['channel_id']}")
     return frozenset(keys)

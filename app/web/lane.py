@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from app.core.db import Database
-from app.web.hub import Hub
+from app.web.hub import Hub, Message
 
 _REPEAT_SECONDS = 20.0
 _FORGET_SECONDS = 50.0
@@ -173,6 +173,6 @@ class Lane:
         self._show(frozenset(f"self:{agent}" for agent in agents), body)
 
     def _show(self, keys: frozenset[str], body: dict[str, Any]) -> None:
-        message = {"type": "websocket.send", "text": orjson.dumps(body).decode()}
+        message = Message(orjson.dumps(body))
         for connection in self._hub.holders(keys):
             connection.push(message)

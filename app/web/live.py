@@ -18,13 +18,13 @@ from app.agents import auth
 from app.core import facts
 from app.core.errors import AppError, Unauthenticated
 from app.core.facts import Position
+from app.web import wire
 from app.web.feed import Console, Feed, message
-from app.web.hub import RESYNC, SIGN_IN_AGAIN
+from app.web.hub import RESYNC, SIGN_IN_AGAIN, Message
 from dialogs import access
 
 log = structlog.get_logger()
 
-_PING_SECONDS = 20
 _CLOSE_SECONDS = 2
 _FOREIGN = 4403
 _LARGEST = 4096
@@ -52,9 +52,10 @@ class Live:
         after = facts.decode(socket.query_params.get("after", ""), epoch=feed.epoch)
         async with feed.database.transaction() as session:
             viewer = await auth.authenticate(session, socket)
-            viewer.need("read")
-            keys = await feed.keys_now(session, viewer)
-        connection = Console(send, keys, after=after)
+        viewer.need("read")
+        keys = await feed.keys_now(viewer)
+        write = socket.scope.get("extensions", {}).get(wire.EXTENSION, {}).get("write")
+        connection = Console(send, keys, after=after, write_frame=write)
         connection.viewer = viewer
         return connection, after
 
@@ -62,20 +63,17 @@ class Live:
         await socket.accept()
         name = uuid4().hex
         feed.hub.join(connection)
-        work = [
-            asyncio.create_task(self._catch_up(feed, connection, after, name)),
-            asyncio.create_task(self._hear(socket, feed, connection, name)),
-            asyncio.create_task(self._ping(feed, connection)),
-            asyncio.create_task(connection.closed.wait()),
-        ]
+        catching_up = asyncio.create_task(self._catch_up(feed, connection, after, name))
+        hearing = asyncio.create_task(self._hear(socket, feed, connection, name))
+        hearing.add_done_callback(lambda _: connection.end(1000))
         try:
-            await asyncio.wait(work[1:], return_when=asyncio.FIRST_COMPLETED)
+            await connection.closed.wait()
         finally:
             feed.hub.leave(connection)
             feed.lane.leave(name)
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            catching_up.cancel()
+            hearing.cancel()
+            await asyncio.gather(catching_up, hearing, return_exceptions=True)
             await connection.drop()
             with suppress(Exception):
                 async with asyncio.timeout(_CLOSE_SECONDS):  # who does not read cannot be told
@@ -84,9 +82,8 @@ class Live:
     async def _catch_up(self, feed: Feed, connection: Console, after: Position, name: str) -> None:
         """Send what was missed; what happens meanwhile is held back until then."""
         try:
-            async with feed.database.transaction() as session:
-                if await feed.keys_now(session, connection.viewer) != connection.keys:
-                    raise facts.Resync  # his rights changed before he was among the connections
+            if await feed.keys_now(connection.viewer) != connection.keys:
+                raise facts.Resync  # his rights changed before he was among the connections
             async for frame in feed.missed(connection.keys, after):
                 fact = frame.fact if connection.keys & frame.audience else frame.hidden
                 if fact is not None:
@@ -106,13 +103,7 @@ class Live:
         connection.release()
         feed.lane.arrive(name, connection.viewer.agent_id)
         presence = {"lane": "presence", "agents": feed.lane.presence()}
-        connection.push({"type": "websocket.send", "text": orjson.dumps(presence).decode()})
-
-    async def _ping(self, feed: Feed, connection: Console) -> None:
-        while True:
-            await asyncio.sleep(_PING_SECONDS)
-            cursor = facts.encode(max(connection.after, feed.position), epoch=feed.epoch)
-            connection.push({"type": "websocket.send", "text": f'{{"ping":1,"cursor":"{cursor}"}}'})
+        connection.push(Message(orjson.dumps(presence)))
 
     async def _hear(self, socket: WebSocket, feed: Feed, connection: Console, name: str) -> None:
         """What the console says on the lane; broken or foreign words are dropped."""

@@ -78,7 +78,7 @@ async def events_list(
     await facts.need_kept(request.app.state.database.raw, position)
     keys = access.keys(caller, channel_ids=await access.served_channels(session, caller))
     items: list[bytes] = []
-    for frame in await frames.build(session, rows, epoch=feed.epoch):
+    for frame in await frames.build(feed.database, rows, epoch=feed.epoch):
         if keys & frame.audience:
             items.append(frame.fact)
         elif keys & frame.was and frame.hidden is not None:

@@ -32,6 +32,7 @@ from app.core.facts import SYSTEM
 from app.core.models import Installation
 from app.core.secrets import Box, new_key
 from app.main import create_app
+from app.web.wire import FrameProtocol
 from channels import accounts
 from channels.models import Channel
 from tests.helpers import eventually
@@ -110,9 +111,7 @@ async def serve(app: Any) -> AsyncIterator[str]:
 
     It has to be started already: the server leaves its lifespan alone.
     """
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, ws="websockets-sansio", lifespan="off"
-    )
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws=FrameProtocol, lifespan="off")
     server = uvicorn.Server(config)
     listener = config.bind_socket()
     running = asyncio.create_task(server._serve([listener]))

@@ -29,13 +29,15 @@ class Followers:
         self.tasks: dict[str, dict[str, Any]] = {name: {} for name in EVERYBODY}
 
     async def follow(self) -> None:
-        rows = await facts.read(self.office.db.raw, self.place)
+        hidden = True
+        while hidden:  # transactions of other tests on the same server hide facts for a moment
+            rows, hidden = await facts.look(self.office.db.raw, self.place, limit=500)
         if not rows:
             return
         self.place = rows[-1].position
         async with self.office.db.transaction() as session:
             epoch = await facts.epoch(session)
-            built = await frames.build(session, rows, epoch=epoch)
+        built = await frames.build(self.office.db, rows, epoch=epoch)
         for name in EVERYBODY:
             keys = await self.keys(name)
             for frame in built:
