@@ -6,7 +6,11 @@ from contextlib import suppress
 
 import structlog
 
+from app.core import metrics
+
 log = structlog.get_logger()
+_TURNS = metrics.counter("loop_turns", "Turns of background loops.", "loop")
+_FAILURES = metrics.counter("loop_failures", "Turns of background loops that ended with a fault.", "loop")
 
 
 class Loop:
@@ -20,6 +24,8 @@ class Loop:
     ) -> None:
         self.name = name
         self._turn = turn
+        kind = name.rstrip("-0123456789")
+        self._turns, self._failures = _TURNS.labels(kind), _FAILURES.labels(kind)
         self._every = every
         self._gap = gap
         self._woken = asyncio.Event()
@@ -36,12 +42,14 @@ class Loop:
         """Until cancelled; a fault is logged and the turn repeated after a pause."""
         while True:
             self._woken.clear()
+            self._turns.inc()
             try:
                 again = await self._turn()
             except asyncio.CancelledError:
                 raise
             except Exception:
                 self.failing = True
+                self._failures.inc()
                 log.exception("loop.failed", loop=self.name)
                 await asyncio.sleep(1)
                 continue

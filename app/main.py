@@ -24,6 +24,7 @@ from app.web import (
     health,
     limits,
     live,
+    metrics,
     openapi,
     problems,
     static,
@@ -67,12 +68,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.throttle = Throttle()
     app.state.doors = webhooks.Doors()
+    app.state.look = metrics.Look()
     app.state.inbox_wake = None
     problems.install(app)
     for router in (people, channels, dialogs, customers, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
-    _add(app, [*live.routes, *webhooks.routes, *health.routes])
+    _add(app, [*live.routes, *webhooks.routes, *health.routes, *metrics.routes])
     static.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import select
 
-from app import alarm, housekeeping
+from app import alarm, figures, housekeeping
 from app.alarm import Alarm, Work
 from app.core import heartbeat
 from app.core.bell import listen
@@ -42,7 +42,8 @@ async def run(settings: Settings) -> None:
     await db.open()
     worker = Worker(db, settings, files=open_files(settings))
     try:
-        await worker.run()
+        async with figures.door(db, settings):
+            await worker.run()
     finally:
         await adapters.close_all()
         await db.close()

@@ -7,12 +7,15 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import metrics
 from app.core.clock import now
 from app.core.errors import Conflict, NotFound
 from channels.base import RawEvent
 from channels.models import Inbound
 
 _MAX_KEY = 500  # an index entry holds 2,700 bytes
+_STORED = metrics.counter("inbound_stored", "Raw events stored.")
+_DUPLICATES = metrics.counter("inbound_duplicates", "Raw events that were there already.")
 _STORE = text("""
 insert into inbound (channel_id, key, lane, payload)
 select :channel_id, event.key, event.lane, event.payload
@@ -28,7 +31,7 @@ async def store(session: AsyncSession, channel_id: UUID, events: Sequence[RawEve
     """Store events in their order; returns the ids of those that were not there yet."""
     if not events:
         return []
-    rows = await session.scalars(
+    stored = await session.scalars(
         _STORE,
         {
             "channel_id": channel_id,
@@ -37,7 +40,10 @@ async def store(session: AsyncSession, channel_id: UUID, events: Sequence[RawEve
             "payloads": [event.payload for event in events],
         },
     )
-    return list(rows)
+    rows = list(stored)
+    _STORED.inc(len(rows))
+    _DUPLICATES.inc(len(events) - len(rows))
+    return rows
 
 
 async def find(session: AsyncSession, *, channel_id: UUID, key: str) -> Inbound | None:

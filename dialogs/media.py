@@ -14,6 +14,7 @@ from app.core import facts
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.files import Files, new_key
+from channels import calls
 from channels.base import Adapter, DeliveryError, Gone
 from channels.models import Inbound
 from dialogs.inbox import Gateway
@@ -99,7 +100,8 @@ async def _bytes(adapter: Adapter, pending: Pending, payload: bytes, *, limit: i
     if "part" in pending.ref and extract is not None:
         data, mime, _ = await asyncio.to_thread(extract, payload, pending.ref)
     else:
-        data, mime = await adapter.fetch(pending.ref, limit=limit)
+        with calls.measured(adapter.kind, "fetch"):
+            data, mime = await adapter.fetch(pending.ref, limit=limit)
     if len(data) > limit:
         raise Gone("The file is larger than this server keeps.")
     return data, mime or "application/octet-stream"

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.db import WAIT_SECONDS, Database, is_passing
 from app.core.errors import NotFound
 from app.core.files import Files
-from channels import registry
+from channels import calls, registry
 from channels.base import (
     Adapter,
     DeliveryError,
@@ -164,7 +164,8 @@ async def _send(db: Database, gateway: Gateway, files: Files, row: Any) -> Sent:
         raise RetryLater(f"It could not be prepared: {type(error).__name__}.", code="not_prepared") from None
     try:
         async with asyncio.timeout_at(deadline):
-            return await adapter.send(message)
+            with calls.measured(adapter.kind, "send"):
+                return await adapter.send(message)
     except TimeoutError:
         raise OutcomeUnknown("The platform did not answer in time.", code="timeout") from None
 

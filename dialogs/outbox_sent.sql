@@ -1,4 +1,4 @@
--- Settles a message that the platform took; whether it was still ours to settle. $1: message, $2: our attempt,
+-- Settles a message that the platform took; gives the seconds since it was due, null when it was no longer ours. $1: message, $2: our attempt,
 -- $3: `sent` or `delivered`, $4: another chat or '', $5: ids that the platform gave, $6: further names,
 -- $7: note or ''. When an echo or a receipt was quicker, the ids become further names: the one that is kept
 -- may be another part's. So it may be repeated when nobody knows whether it was carried out.
@@ -14,7 +14,7 @@ done as (
         meta = case when $7 = '' then m.meta else m.meta || jsonb_build_object('note', $7::text) end
     from ours
     where m.id = $1 and m.status in ('sending', 'unknown') and m.attempts = $2
-    returning m.id, m.customer_id, m.dialog_id
+    returning m.id, m.customer_id, m.dialog_id, m.send_after
 ),
 named as (
     insert into message_aliases (channel_id, alias, message_id)
@@ -32,4 +32,4 @@ told as (
     select 'message.status', 'system', d.customer_id, d.dialog_id, d.id, jsonb_build_object('status', $3::text)
     from done d
 )
-select exists (select from done)
+select greatest(0, extract(epoch from now() - d.send_after))::float8 from done d

@@ -10,6 +10,7 @@ from app.core import facts
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.files import Files, new_key
+from channels import calls
 from channels.base import Adapter, DeliveryError, Gone, Sender
 from dialogs.inbox import Gateway
 from dialogs.models import Customer, Identity
@@ -50,7 +51,8 @@ async def turn(db: Database, gateway: Gateway, files: Files, settings: Settings)
     if adapter is None:
         return True
     try:
-        found = await adapter.profile(row.external_id)
+        with calls.measured(adapter.kind, "profile"):
+            found = await adapter.profile(row.external_id)
         avatar = await _avatar(adapter, files, found)
     except (DeliveryError, Gone) as error:
         log.info("profile.not_learned", identity_id=str(row.id), reason=str(error))

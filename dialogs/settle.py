@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import facts
+from app.core import facts, metrics
 from app.core.db import WAIT_SECONDS, Database
 from channels import accounts
 from channels.base import DeliveryError, Sent, Unauthorized
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from dialogs.outbox import Claimed
+
+_OUTGOING = metrics.counter("outgoing", "Attempts to send, by how they ended.", "kind", "result")
+_SECONDS = metrics.histogram(
+    "outgoing_seconds", "From the time an answer may leave until its platform took it.", bounds=metrics.SLOW
+)
 
 
 @cache
@@ -40,8 +45,10 @@ async def sent(db: Database, claimed: "Claimed", outcome: Sent) -> None:
         clean(outcome.note)[:1000],
     )
     async with db.raw.acquire(timeout=WAIT_SECONDS) as connection:
-        done = await connection.fetchval(statement(), *values)
-    if done:
+        seconds = await connection.fetchval(statement(), *values)
+    if seconds is not None:
+        _SECONDS.observe(seconds)
+        _OUTGOING.labels(claimed.kind, outcome.status).inc()
         db.bell.ring()
 
 
@@ -114,6 +121,7 @@ async def _settle(
     )
     if changed is None:
         return False
+    _OUTGOING.labels(claimed.kind, status).inc()
     await delivery.tell(session, claimed.id, claimed.customer_id, claimed.dialog_id, status)
     return True
 

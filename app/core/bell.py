@@ -11,9 +11,12 @@ from contextlib import suppress
 
 import asyncpg
 
+from app.core import metrics
+
 CHANNEL = "otklik_facts"
 LANE = "otklik_lane"
 _INTERVAL = 0.004
+_DROPPED = metrics.counter("lane_dropped", "Messages of the lane that may drop, dropped by a full queue.")
 
 
 class Bell:
@@ -41,6 +44,8 @@ class Bell:
         if len(self._lane) < 1000:
             self._lane.append(text)
             self._wake()
+        else:
+            _DROPPED.inc()
 
     def _wake(self) -> None:
         self._rung.set()

@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
+    metrics_token: str | None = None
+    """Who shows it may read `/metrics`; without it whoever asks from this machine."""
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port at which `otklik work` shows its figures."""
+    otel_endpoint: str | None = None
+    """Where spans go, as `http://collector:4318`; without it there are none."""
 
     @field_validator("database_url")
     @classmethod
@@ -73,7 +79,7 @@ class Settings(BaseSettings):
             raise ValueError("must be s3://bucket/prefix or a folder")
         return value or None
 
-    @field_validator("public_url")
+    @field_validator("public_url", "otel_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
@@ -105,6 +111,6 @@ def _explain(error: ValidationError) -> str:
         env = name if name.isupper() else f"OTKLIK_{name.upper()}"
         text = item["msg"].removeprefix("Value error, ")
         value = item.get("input")
-        hidden = "secret" in name or "://" in str(value)  # addresses may hold passwords
+        hidden = "secret" in name or "token" in name or "://" in str(value)  # addresses may hold passwords
         lines.append(f"{env}: {text}." if hidden else f"{env}: {text} (now: {value!r}).")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 `transaction()` and, for the few hot paths, `hot()` hold the only commits of the project.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.core import metrics
 from app.core.bell import Bell
 
 RawConnection: TypeAlias = Any
@@ -28,6 +30,11 @@ _SERVER_SETTINGS = {
 
 WAIT_SECONDS = 15.0
 """For a free connection of a pool."""
+
+_SECONDS = metrics.histogram(
+    "transaction_seconds", "Length of units of work, the wait for a connection included."
+)
+_WAITED = metrics.counter("database_pool_waited", "Transactions that began while no connection was free.")
 
 
 @dataclass(slots=True)
@@ -89,15 +96,27 @@ class Database:
         assert self._raw is not None, "Database.open() was not called"
         return self._raw
 
+    def in_use(self) -> dict[str, tuple[int, int]]:
+        """Connections in use and how many there may be, of each of the two pools."""
+        raw = self.raw.get_size() - self.raw.get_idle_size()
+        used: int = self.engine.pool.checkedout()  # type: ignore[attr-defined]
+        return {"requests": (used, self.pool_size), "loops": (raw, self.pool_size)}
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One unit of work: commits at the end, rolls back on an exception.
 
         When facts were recorded in it, the bell is rung after the commit.
         """
+        began = time.perf_counter()
+        if self.engine.pool.checkedout() >= self.pool_size:  # type: ignore[attr-defined]
+            _WAITED.inc()
         async with self._sessions() as session:
-            async with session.begin():
-                yield session
+            try:
+                async with session.begin():
+                    yield session
+            finally:
+                _SECONDS.observe(time.perf_counter() - began)
             if session.info.get("facts"):
                 self.bell.ring()
 
@@ -107,10 +126,14 @@ class Database:
 
         A single statement needs neither: it is a transaction of its own on `raw`.
         """
-        async with self.raw.acquire(timeout=WAIT_SECONDS) as connection:
-            work = Hot(connection)
-            async with connection.transaction():
-                yield work
+        began = time.perf_counter()
+        try:
+            async with self.raw.acquire(timeout=WAIT_SECONDS) as connection:
+                work = Hot(connection)
+                async with connection.transaction():
+                    yield work
+        finally:
+            _SECONDS.observe(time.perf_counter() - began)
         if work.facts:
             self.bell.ring()
 

@@ -10,8 +10,9 @@ import structlog
 from fastapi import FastAPI
 
 from app.agents.viewer import Viewer
-from app.core import facts
+from app.core import facts, metrics
 from app.core.bell import listen
+from app.core.clock import now
 from app.core.db import Database, RawConnection
 from app.core.errors import Unauthenticated
 from app.core.facts import Position
@@ -32,6 +33,10 @@ _MOST_MISSED = 20_000
 _OPEN = b'{"facts":['
 _NOBODY = UUID(int=0)
 _RIGHTS = frozenset({"agent", "team", "channel"})
+_READ = metrics.counter("feed_facts", "Facts the reader of the log handed on.")
+_LAG = metrics.histogram(
+    "feed_lag_seconds", "From a fact's transaction to the sockets, the oldest of each batch."
+)
 
 
 class Console(Connection):
@@ -108,6 +113,9 @@ class Feed:
             given += await self._give(frame)
             if given > _BREATH:
                 given = await asyncio.sleep(0, 0)
+        if rows:
+            _READ.inc(len(rows))
+            _LAG.observe(max(0.0, (now() - min(row.at for row in rows)).total_seconds()))
         if rows or not hidden:
             self._soon = _SOON_SECONDS
         if len(rows) == _PAGE:

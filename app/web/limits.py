@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import metrics
 from app.core.config import Settings
 from app.core.errors import Invalid
 from app.web import problems
@@ -18,6 +20,11 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _UPLOAD = re.compile(r"/api/v1/files/?|/widget/v1/[^/]+/files/?|/api/v1/channels/[^/]+/inbound")
 _MULTIPART_OVERHEAD = 64 * 1024
 log = structlog.get_logger("access")
+_REQUESTS = metrics.counter("http_requests", "Answered HTTP requests.", "route", "method", "status")
+_SECONDS = metrics.histogram("http_request_seconds", "From the request to the end of the answer.", "route")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_API = "/api/v1"
+_counters: dict[tuple[Any, str, int], Callable[[float], None]] = {}
 
 CONSOLE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
@@ -55,9 +62,50 @@ class RequestLog:
             try:
                 await self.app(scope, receive, watch)
             finally:
-                took = round((time.perf_counter() - began) * 1000, 1)
+                seconds = time.perf_counter() - began
+                _count(scope, status, seconds)
                 write = log.debug if scope["path"] in ("/healthz", "/readyz") else log.info
-                write("request", method=scope["method"], path=_public(scope["path"]), status=status, ms=took)
+                write(
+                    "request",
+                    method=scope["method"],
+                    path=_public(scope["path"]),
+                    status=status,
+                    ms=round(seconds * 1000, 1),
+                )
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    key = scope.get("endpoint"), scope["method"], status
+    count = _counters.get(key)
+    if count is None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        count = _counter(_template(scope), method, status)
+        if method != "other":  # methods are endless
+            _counters[key] = count
+    count(seconds)
+
+
+def _template(scope: Scope) -> str:
+    """The template of the route: addresses are endless, templates are not."""
+    route, endpoint = scope.get("route"), scope.get("endpoint")
+    if route is None and endpoint is not None:
+        route = next(
+            (r for r in scope["app"].router.routes if getattr(r, "endpoint", None) is endpoint), None
+        )
+    path: str = getattr(route, "path", "")
+    if not path:
+        return "other"  # the console's files, and what there is not
+    return _API + path if scope["path"].startswith(f"{_API}/") and not path.startswith(_API) else path
+
+
+def _counter(route: str, method: str, status: int) -> Callable[[float], None]:
+    requests, took = _REQUESTS.labels(route, method, status), _SECONDS.labels(route)
+
+    def count(seconds: float) -> None:
+        requests.inc()
+        took.observe(seconds)
+
+    return count
 
 
 def _public(path: str) -> str:

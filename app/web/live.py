@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.agents import auth
-from app.core import facts
+from app.core import facts, metrics
 from app.core.errors import AppError, Unauthenticated
 from app.core.facts import Position
 from app.web import wire
@@ -28,12 +28,15 @@ log = structlog.get_logger()
 _CLOSE_SECONDS = 2
 _FOREIGN = 4403
 _LARGEST = 4096
+_OPENED = metrics.counter("live_connects", "Consoles' websockets that came.")
+_CLOSED = metrics.counter("live_closes", "Consoles' websockets that ended, by close code.", "code")
 
 
 class Live:
     """ASGI application of the console's socket."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _OPENED.inc()
         socket = WebSocket(scope, receive, send)
         feed: Feed = socket.app.state.feed
         if not auth.same_origin(socket, socket.app.state.settings):
@@ -75,6 +78,7 @@ class Live:
             hearing.cancel()
             await asyncio.gather(catching_up, hearing, return_exceptions=True)
             await connection.drop()
+            _CLOSED.labels(connection.close_code).inc()
             with suppress(Exception):
                 async with asyncio.timeout(_CLOSE_SECONDS):  # who does not read cannot be told
                     await socket.close(connection.close_code)
@@ -145,6 +149,7 @@ async def _refuse(socket: WebSocket, code: int) -> None:
     """Accept, then close: a browser shows a close code only of an open socket."""
     await socket.accept()
     await socket.close(code)
+    _CLOSED.labels(code).inc()
 
 
 routes = [WebSocketRoute("/api/v1/live", Live(), name="live")]
