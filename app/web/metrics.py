@@ -59,7 +59,8 @@ select
 """  # noqa: S608 - constants only
 _CHANNELS = """
 select c.id::text, c.kind, c.state, extract(epoch from now() - c.seen_at)::float8 as silent,
-       coalesce(u.held_until > now(), false) as held
+       case when coalesce(c.settings ->> 'transport', 'poll') = 'poll' and u.channel_id is not null
+            then coalesce(u.held_until > now(), false) end as held
 from channels c left join channel_cursors u on u.channel_id = c.id
 order by c.id limit 500
 """
@@ -138,14 +139,14 @@ def _channels(rows: list[Any]) -> list[Family]:
     names = ("channel", "kind")
     keys = [(row["id"], row["kind"]) for row in rows]
     active = {key: float(row["state"] == "active") for key, row in zip(keys, rows, strict=True)}
-    held = {key: float(row["held"]) for key, row in zip(keys, rows, strict=True)}
+    held = {key: float(row["held"]) for key, row in zip(keys, rows, strict=True) if row["held"] is not None}
     silent = {key: row["silent"] for key, row in zip(keys, rows, strict=True) if row["silent"] is not None}
     return [
         sample(
             "channel_active", "1: the channel works; 0: paused, or refused by its platform.", active, *names
         ),
         sample("channel_silent_seconds", "Since the last contact with the platform.", silent, *names),
-        sample("channel_lease_held", "1: some process pulls the channel.", held, *names),
+        sample("channel_lease_held", "Of channels that are pulled. 1: some process does.", held, *names),
     ]
 
 
