@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from app.core.embedded import EmbeddedServer
-from bench import inbound_db, live_fanout, live_latency
+from bench import inbound_db, live_fanout, live_latency, outbound
 from bench.figure import Figure
 from bench.stage import server
 
@@ -15,6 +15,7 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "inbound.db": inbound_db.measure,
     "live.latency": live_latency.measure,
     "live.fanout": live_fanout.measure,
+    "outbound": outbound.measure,
 }
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     with server() as running:
         for name in chosen.names:
             # As the program does where it is measured in this process; elsewhere only clients run here.
-            run = uvloop.run if name == "inbound.db" else asyncio.run
+            run = uvloop.run if name in ("inbound.db", "outbound") else asyncio.run
             run(_run(running, name, smoke=chosen.smoke))
 
 

@@ -1,9 +1,10 @@
 """How the sending lanes of a process are shared among channels, so that a slow one leaves room for others."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
+
+_AT_ONCE = 4
 
 
 class Lanes:
@@ -11,6 +12,8 @@ class Lanes:
 
     def __init__(self, count: int = 16) -> None:
         self.count = count
+        self.claiming = asyncio.Semaphore(_AT_ONCE)
+        """Around each claim: those under way at once may pass the bound of a channel by three."""
         self._held: Counter[UUID] = Counter()
 
     def full(self) -> list[UUID]:
@@ -18,12 +21,10 @@ class Lanes:
         free = self.count - self._held.total()
         return [channel_id for channel_id, held in self._held.items() if held >= free]
 
-    @contextmanager
-    def hold(self, channel_id: UUID) -> Iterator[None]:
+    def take(self, channel_id: UUID) -> None:
         self._held[channel_id] += 1
-        try:
-            yield
-        finally:
-            self._held[channel_id] -= 1
-            if not self._held[channel_id]:
-                del self._held[channel_id]
+
+    def give_back(self, channel_id: UUID) -> None:
+        self._held[channel_id] -= 1
+        if not self._held[channel_id]:
+            del self._held[channel_id]

@@ -111,8 +111,10 @@ async def turn(
         return False
     if taken is not None:
         taken()
-    with lanes.hold(row["channel_id"]):
+    try:
         await _to_its_end(_deliver(db, gateway, files, row))
+    finally:
+        lanes.give_back(row["channel_id"])
     return True
 
 
@@ -129,9 +131,11 @@ async def _to_its_end(delivering: Coroutine[None, None, None]) -> None:
 
 
 async def _claim(db: Database, lanes: Lanes) -> Any:
-    async with db.raw.acquire(timeout=WAIT_SECONDS) as connection:
-        # Asked once there is a connection: others may have taken lanes while this one waited.
+    """The row of a message that is this process's to send now, which holds a lane; or None."""
+    async with lanes.claiming, db.raw.acquire(timeout=WAIT_SECONDS) as connection:
         row = await connection.fetchrow(statement(), LEASE, GIVE_UP_AFTER, lanes.full())
+        if row is not None:
+            lanes.take(row["channel_id"])
     if row is not None:
         db.bell.ring()
     return row
