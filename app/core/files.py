@@ -11,6 +11,7 @@ from uuid import uuid4
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from app.core import storage
 from app.core.clock import now
 from app.core.config import Settings, SettingsError
 from app.core.errors import NotFound, Unavailable
@@ -29,7 +30,7 @@ class Files:
         try:
             await self._store.put_async(_checked(key), data)
         except (BaseError, OSError) as error:
-            raise Unavailable("The file could not be stored; try again.") from error
+            raise storage.find(error) or Unavailable("The file could not be stored; try again.") from error
 
     async def get(self, key: str) -> bytes:
         return b"".join([part async for part in self.stream(key)])

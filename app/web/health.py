@@ -1,4 +1,4 @@
-"""`/healthz`: the process lives. `/readyz`: database, migrations, and a process with loops somewhere."""
+"""`/healthz`: the process lives. `/readyz`: database, migrations, loops somewhere, room on the disks."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.core import heartbeat, migrate
+from app.core import heartbeat, migrate, storage
 from app.core.db import Database
 
 
@@ -18,7 +18,9 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    checks = await _checks(request.app.state.database)
+    state = request.app.state
+    checks = await _checks(state.database)
+    checks["storage"] = not storage.full(state.settings.data_dir)
     ready = all(checks.values())
     body: dict[str, Any] = {"ready": ready, "checks": checks}
     headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "2"})

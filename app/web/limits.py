@@ -22,6 +22,7 @@ _MULTIPART_OVERHEAD = 64 * 1024
 log = structlog.get_logger("access")
 _REQUESTS = metrics.counter("http_requests", "Answered HTTP requests.", "route", "method", "status")
 _SECONDS = metrics.histogram("http_request_seconds", "From the request to the end of the answer.", "route")
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _API = "/api/v1"
 _counters: dict[tuple[Any, str, int], Callable[[float], None]] = {}
@@ -64,7 +65,7 @@ class RequestLog:
             finally:
                 seconds = time.perf_counter() - began
                 _count(scope, status, seconds)
-                write = log.debug if scope["path"] in ("/healthz", "/readyz") else log.info
+                write = log.debug if scope["path"] in _QUIET else log.info
                 write(
                     "request",
                     method=scope["method"],

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import storage
 from app.core.errors import AppError, Conflict, Invalid, TooLarge, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,13 +40,22 @@ log = structlog.get_logger(__name__)
 def render(
     status: int, code: str, title: str, detail: str, *, extra: dict[str, Any] | None = None
 ) -> Response:
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
     headers = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     retry_after = (extra or {}).get("retry_after", RETRY_AFTER if status == 503 else None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:
+        body["request_id"] = request_id
     content = orjson.dumps({**(extra or {}), **body}, default=str)
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -104,6 +114,9 @@ async def _other(request: Request, error: Exception) -> Response:
 
 def of_unexpected(error: Exception, *, request_id: str) -> Response:
     """The answer to an exception nobody expected: the database is away, a value it refuses, or our fault."""
+    full = storage.find(error)
+    if full is not None:
+        return of_error(full)
     known = _of_database(error)
     if known is not None:
         log.warning("database refused", code=known.code, reason=type(error).__name__, why=str(error)[:300])
@@ -155,7 +168,9 @@ def _of_sqlstate(state: str | None) -> AppError | None:
         return Invalid("A number or a time is out of range.")
     if state in ("23505", "23503"):
         return Conflict("Something of this was changed or removed at the same moment; look again.")
-    away = state[:2] in ("08", "53", "57", "40") or state in ("55P03", "25P03", "25P04")
+    if state[:2] == "53":
+        return Unavailable("The database has no connections or no memory left; try again in a moment.")
+    away = state[:2] in ("08", "57", "40") or state in ("55P03", "25P03", "25P04")
     return Unavailable("The database is busy or away; try again in a moment.") if away else None
 
 

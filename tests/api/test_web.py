@@ -137,7 +137,7 @@ async def test_health(stranger: Client, app: FastAPI) -> None:
     alone = await stranger.get("/readyz")
     assert (alone.status_code, alone.json()["checks"]) == (
         503,
-        {"database": True, "migrations": True, "loops": False},
+        {"database": True, "migrations": True, "loops": False, "storage": True},
     )
     async with app.state.database.transaction() as session:
         await heartbeat.beat(session, "worker", detail={})

@@ -131,7 +131,7 @@ def test_first_start_shows_a_login_and_ctrl_c_stops_everything(
     assert alive(address)
     assert httpx.get(f"{address}/readyz", timeout=10).json() == {
         "ready": True,
-        "checks": {"database": True, "migrations": True, "loops": True},
+        "checks": {"database": True, "migrations": True, "loops": True, "storage": True},
     }
     family = desk.family()
     assert desk.end(signal.SIGINT) == 0
