@@ -29,6 +29,7 @@ class Loop:
         self._every = every
         self._gap = gap
         self._woken = asyncio.Event()
+        self._stopping = False
         self.idle = False
         """It waits, and nobody has woken it yet."""
         self.failing = False
@@ -38,9 +39,14 @@ class Loop:
         self.idle = False
         self._woken.set()
 
+    def stop(self) -> None:
+        """End after the turn in hand."""
+        self._stopping = True
+        self.wake()
+
     async def run(self) -> None:
-        """Until cancelled; a fault is logged and the turn repeated after a pause."""
-        while True:
+        """Until stopped or cancelled; a fault is logged and the turn repeated after a pause."""
+        while not self._stopping:
             self._woken.clear()
             self._turns.inc()
             try:
@@ -85,7 +91,7 @@ class Crew:
 
 
 async def together(*loops: Loop) -> None:
-    """Run loops side by side until cancelled."""
+    """Run loops side by side until all are stopped, or cancelled."""
     tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
     try:
         await asyncio.gather(*tasks)

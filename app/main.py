@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from app.agents.api import router as people
 from app.agents.throttle import Throttle
+from app.core import clock
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import open_files
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.doors = webhooks.Doors()
     app.state.look = metrics.Look()
     app.state.inbox_wake = None
+    app.state.migrated = app.state.draining = False
     problems.install(app)
     for router in (people, channels, dialogs, customers, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
@@ -98,14 +100,20 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         raise SettingsError("No database: set DATABASE_URL, or start `otklik up`.")
     app.state.box = open_box(settings)
     app.state.files = open_files(settings)
-    app.state.database = Database(settings.database_url, pool_size=settings.pool_size)
+    app.state.database = Database(
+        settings.database_url, pool_size=settings.pool_size, nats_url=settings.nats_url
+    )
     await app.state.database.open()
-    warming = asyncio.create_task(adapters.warm_up(app.state.database))
+    beside = [
+        asyncio.create_task(adapters.warm_up(app.state.database)),
+        asyncio.create_task(clock.follow(app.state.database.raw)),
+    ]
     try:
         yield
     finally:
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await adapters.close_all()
         await app.state.database.close()
 

@@ -156,12 +156,16 @@ async def _first_login(url: str, settings: Settings) -> tuple[str, str] | None:
 
 
 def _children(settings: Settings, listener: socket.socket) -> list[Child]:
-    env = os.environ | {"DATABASE_URL": settings.database_url or "", "OTKLIK_PORT": str(settings.port)}
+    env = os.environ | {
+        "DATABASE_URL": settings.database_url or "",
+        "OTKLIK_PORT": str(settings.port),
+        "OTKLIK_DRAIN_SECONDS": "0",  # they go together, and nobody else serves meanwhile
+    }
     fd = listener.fileno()
-    return [
-        Child("serve", ["serve", "--fd", str(fd)], env, pass_fds=[fd]),
-        Child("work", ["work"], env),
+    web = [
+        Child("serve", ["serve", "--fd", str(fd)], env, pass_fds=[fd]) for _ in range(settings.web_processes)
     ]
+    return [*web, *(Child("work", ["work"], env) for _ in range(settings.work_processes))]
 
 
 async def _run(desk: Desk, told: asyncio.Event, console: Console, login: tuple[str, str] | None) -> None:
@@ -195,7 +199,7 @@ async def _answers(listener: socket.socket) -> bool:
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(b"GET /readyz HTTP/1.1\r\nHost: otklik\r\nConnection: close\r\n\r\n")
-                return b" 200 " in await reader.readline()
+                return b'"loops":true' in await reader.read()
             finally:
                 writer.close()
     except (OSError, TimeoutError):

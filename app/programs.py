@@ -22,29 +22,12 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def serve(settings: Settings, *, fd: int | None = None) -> None:
-    """Run the web server until SIGTERM or SIGINT, then let requests finish for 5 s."""
+    """Run the web server until SIGTERM or SIGINT; see `app.server` for how it stops."""
     listener = listen(settings) if fd is None else socket.socket(fileno=fd)
-    import uvicorn
-
     from app.main import create_app
-    from app.web.wire import FrameProtocol
+    from app.server import Server
 
-    config = uvicorn.Config(
-        create_app(settings),
-        loop="uvloop",
-        http="httptools",
-        ws=FrameProtocol,
-        ws_per_message_deflate=False,  # costs 2x CPU and memory per console
-        ws_max_size=1024 * 1024,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",
-        timeout_graceful_shutdown=5,
-        lifespan="on",
-    )
-    server = uvicorn.Server(config)
+    server = Server(create_app(settings), settings)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if not server.started:
@@ -52,15 +35,20 @@ def serve(settings: Settings, *, fd: int | None = None) -> None:
 
 
 def work(settings: Settings) -> None:
-    """Run the loops until SIGTERM or SIGINT, which cancel them; each then finishes its step."""
+    """Run the loops until SIGTERM or SIGINT: each then finishes its turn. A second signal cancels them."""
     import uvloop
 
     from app.worker import run
 
     async def until_told() -> None:
-        loops = asyncio.ensure_future(run(settings))
+        told = asyncio.Event()
+        loops = asyncio.ensure_future(run(settings, told=told))
+
+        def stop() -> None:
+            loops.cancel() if told.is_set() else told.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, loops.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         with suppress(asyncio.CancelledError):
             await loops
 

@@ -12,8 +12,7 @@ from sqlalchemy import select
 
 from app import alarm, figures, housekeeping
 from app.alarm import Alarm, Work
-from app.core import heartbeat
-from app.core.bell import listen
+from app.core import clock, heartbeat
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import Files, open_files
@@ -32,18 +31,20 @@ log = structlog.get_logger()
 _LANES = 4
 _SELDOM = 60.0
 """Seconds between looks of their own, for loops that the alarm wakes when there is something to do."""
+_FINISH_SECONDS = 3.0
+"""For the turns in hand when the worker is told to stop; what takes longer is cancelled."""
 
 
-async def run(settings: Settings) -> None:
-    """Work until cancelled."""
+async def run(settings: Settings, *, told: asyncio.Event) -> None:
+    """Work until told to stop, or cancelled."""
     if settings.database_url is None:
         raise SettingsError("No database: set DATABASE_URL, or start `otklik up`.")
-    db = Database(settings.database_url, pool_size=settings.pool_size)
+    db = Database(settings.database_url, pool_size=settings.pool_size, nats_url=settings.nats_url)
     await db.open()
     worker = Worker(db, settings, files=open_files(settings))
     try:
         async with figures.door(db, settings):
-            await worker.run()
+            await worker.run(told)
     finally:
         await adapters.close_all()
         await db.close()
@@ -58,6 +59,7 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self._pulls: dict[UUID, tuple[bytes, asyncio.Task[None]]] = {}
         self._pulled: dict[str, bool] = {}
+        self._stopping = False
         self.inbox = _crew("inbox", self._understand, size=_LANES)
         self.lanes = Lanes()
         self.outbox = _crew("outbox", self._send, size=self.lanes.count)
@@ -98,22 +100,34 @@ class Worker:
     def loops(self) -> list[Loop]:
         return [*(loop for crew in self.crews for loop in crew.loops), *self.rest]
 
-    async def run(self) -> None:
+    async def run(self, told: asyncio.Event | None = None) -> None:
+        """Until `told` to stop, which lets every loop finish its turn, or until cancelled."""
         self.db.bell.on_ring(self.wake)
-        listening = asyncio.create_task(
-            listen(self.db.url, on_facts=self.wake, on_lane=lambda _text: None), name="bell"
-        )
-        warming = asyncio.create_task(adapters.warm_up(self.db, fully=True), name="warm-up")
+        listening = self.db.bell.listen(on_facts=self.wake, on_lane=lambda _text: None)
+        beside = [
+            asyncio.create_task(listening, name="bell"),
+            asyncio.create_task(adapters.warm_up(self.db, fully=True), name="warm-up"),
+            asyncio.create_task(clock.follow(self.db.raw), name="clock"),
+        ]
+        working = asyncio.create_task(together(*self.loops), name="loops")
         try:
-            await together(*self.loops)
+            await (told or asyncio.Event()).wait()
+            await self._finish(working)
         finally:
-            tasks = [listening, warming, *(task for _, task in self._pulls.values())]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(working, *beside, *(task for _, task in self._pulls.values()))
             with suppress(Exception):
                 async with self.db.transaction() as session:
                     await heartbeat.end(session, self.name)
+
+    async def _finish(self, working: asyncio.Task[None]) -> None:
+        """Give the channels back, for others to pull them at once; let each loop finish its turn."""
+        self._stopping = True
+        for loop in self.loops:
+            loop.stop()
+        pulls = [task for _, task in self._pulls.values()]
+        for task in pulls:
+            task.cancel()
+        await asyncio.wait([working, *pulls], timeout=_FINISH_SECONDS)
 
     def wake(self) -> None:
         """The bell: something was committed somewhere, there may be something to do."""
@@ -164,11 +178,10 @@ class Worker:
         }
         for channel_id, (version, task) in list(self._pulls.items()):
             if wanted.get(channel_id) != version or task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await _cancel(task)
                 del self._pulls[channel_id]
         for channel_id, version in wanted.items():
-            if channel_id not in self._pulls:
+            if channel_id not in self._pulls and not self._stopping:
                 self._pulls[channel_id] = (version, asyncio.create_task(self._pull(channel_id)))
 
     async def _pull(self, channel_id: UUID) -> None:
@@ -186,3 +199,9 @@ class Worker:
 
 def _crew(name: str, turn: Callable[[], Awaitable[bool]], *, size: int = 1) -> Crew:
     return Crew(*(Loop(f"{name}-{number}", turn, every=_SELDOM) for number in range(size)))
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,29 +1,62 @@
 """The bell: after a commit, wakes the readers of the log in this and in other processes.
 
-At most one empty NOTIFY every few milliseconds, on a connection of its own and never inside a
-business transaction: NOTIFY takes a database-wide lock until its commit. A lost ring costs only
+At most one empty ring every few milliseconds, never inside a business transaction. How it reaches
+other processes is the carrier's: PostgreSQL's NOTIFY, or NATS where that is set. A lost ring costs only
 the readers' polling interval.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-
-import asyncpg
+from dataclasses import dataclass
+from typing import Protocol
 
 from app.core import metrics
 
-CHANNEL = "otklik_facts"
-LANE = "otklik_lane"
-_INTERVAL = 0.004
 _DROPPED = metrics.counter("lane_dropped", "Messages of the lane that may drop, dropped by a full queue.")
+_INTERVAL = 0.004
+_IDLE_SECONDS = 30
+_MOST_WHISPERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What to call when other processes ring (`facts`) or whisper (`lane`).
+
+    `opened`: listening has begun, or begun anew; what was said before was not heard.
+    """
+
+    facts: Callable[[], None]
+    lane: Callable[[str], None]
+    opened: Callable[[], None]
+
+
+class Carrier(Protocol):
+    """Takes rings and whispers to the other processes; may lose them."""
+
+    name: str
+
+    @property
+    def connected(self) -> bool:
+        """Whether this process hears the others now."""
+
+    async def send(self, whispers: list[str]) -> None:
+        """Ring, and pass the whispers on. Raises when it cannot; what was given is lost then."""
+
+    async def listen(self, ears: Ears) -> None:
+        """Keep listening until cancelled; reconnects after whatever fault."""
+
+    async def rest(self) -> None:
+        """Nothing was to be sent for a while, or sending failed."""
+
+    async def close(self) -> None: ...
 
 
 class Bell:
     """Coalesces rings; also carries the small messages of the lane that may drop."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
         self._listeners: list[Callable[[], None]] = []
         self._rung = asyncio.Event()
         self._lane: list[str] = []
@@ -41,11 +74,26 @@ class Bell:
 
     def whisper(self, text: str) -> None:
         """Send one message (under 7,000 bytes) on the lane that may drop."""
-        if len(self._lane) < 1000:
+        if len(self._lane) < _MOST_WHISPERS:
             self._lane.append(text)
             self._wake()
         else:
             _DROPPED.inc()
+
+    async def listen(
+        self,
+        *,
+        on_facts: Callable[[], None],
+        on_lane: Callable[[str], None],
+        on_open: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hear other processes until cancelled; reconnects after whatever fault."""
+
+        def opened() -> None:
+            on_facts()  # what was rung while nobody listened
+            on_open()
+
+        await self.carrier.listen(Ears(on_facts, on_lane, opened))
 
     def _wake(self) -> None:
         self._rung.set()
@@ -53,51 +101,21 @@ class Bell:
             self._loop = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Ends when idle for half a minute; the next ring starts it anew."""
-        connection = None
+        """Ends when idle for half a minute or after a fault; the next ring starts it anew."""
         try:
-            connection = await asyncpg.connect(self._url, timeout=5, command_timeout=5)
             while True:
-                try:
-                    async with asyncio.timeout(30):  # wait_for loses cancellations before 3.12
-                        await self._rung.wait()
-                except TimeoutError:
-                    return
+                async with asyncio.timeout(_IDLE_SECONDS):  # wait_for loses cancellations before 3.12
+                    await self._rung.wait()
                 self._rung.clear()
                 whispers, self._lane = self._lane, []
-                await connection.execute(f"NOTIFY {CHANNEL}")
-                for text in whispers:
-                    await connection.execute("SELECT pg_notify($1, $2)", LANE, text)
+                await self.carrier.send(whispers)
                 await asyncio.sleep(_INTERVAL)
-        except Exception:  # a dying connection fails in ways of its own (`InternalClientError`)
-            return  # readers poll as well
-        finally:
-            if connection is not None:
-                with suppress(Exception):
-                    await connection.close(timeout=1)
+        except Exception:  # a dying connection fails in ways of its own; readers poll as well
+            await self.carrier.rest()
 
     async def close(self) -> None:
         if self._loop is not None:
             self._loop.cancel()
             with suppress(asyncio.CancelledError):
                 await self._loop
-
-
-async def listen(url: str, *, on_facts: Callable[[], None], on_lane: Callable[[str], None]) -> None:
-    """Keep listening until cancelled; reconnects after whatever fault."""
-    while True:
-        connection = None
-        try:
-            connection = await asyncpg.connect(url, timeout=5, command_timeout=10)
-            await connection.add_listener(CHANNEL, lambda *_: on_facts())
-            await connection.add_listener(LANE, lambda _c, _p, _n, payload: on_lane(payload))
-            on_facts()  # what was rung while nobody listened
-            while not connection.is_closed():
-                await asyncio.sleep(5)
-                await connection.execute("SELECT 1")
-        except Exception:
-            await asyncio.sleep(1)
-        finally:
-            if connection is not None:
-                with suppress(Exception):
-                    await connection.close(timeout=1)
+        await self.carrier.close()

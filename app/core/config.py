@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,14 @@ class Settings(BaseSettings):
     """`postgresql://…`; without it the embedded server is used."""
     pool_size: Annotated[int, Field(ge=2, le=64)] = 4
     """Connections a process keeps for its requests, and again as many for its loops."""
+    nats_url: str | None = None
+    """`nats://…` (several: with commas): wakes the other processes instead of PostgreSQL's NOTIFY."""
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3
+    """How long `otklik serve` still answers after SIGTERM while `/readyz` says that it goes."""
+    web_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Web servers that `otklik up` runs side by side on one port."""
+    work_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Workers that `otklik up` runs."""
     files: str | None = None
     """`s3://bucket/prefix` or a folder; without it `data_dir/files`."""
     secret_key: str | None = None
@@ -69,6 +78,15 @@ class Settings(BaseSettings):
         if not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://, or be left out for the embedded server")
         return value
+
+    @field_validator("nats_url")
+    @classmethod
+    def _nats_only(cls, value: str | None) -> str | None:
+        for server in (value or "").split(",") if value else ():
+            url = urlsplit(server.strip())
+            if url.scheme not in ("nats", "tls") or not url.hostname:
+                raise ValueError("must be nats://host:4222 or tls://…, several with commas")
+        return value or None
 
     @field_validator("files")
     @classmethod

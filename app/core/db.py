@@ -13,8 +13,10 @@ import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.core import metrics
+from app.core import clock, metrics
 from app.core.bell import Bell
+from app.core.bell_nats import Nats
+from app.core.bell_notify import Notify
 
 RawConnection: TypeAlias = Any
 """An asyncpg connection (the library is untyped here)."""
@@ -53,10 +55,10 @@ async def _nothing(_connection: RawConnection) -> None:
 class Database:
     """Connections of one process. Open it, use `transaction()` and `raw`, close it."""
 
-    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+    def __init__(self, url: str, *, pool_size: int = 4, nats_url: str | None = None) -> None:
         self.url = url.replace("postgres://", "postgresql://", 1)
         self.pool_size = pool_size
-        self.bell = Bell(self.url)
+        self.bell = Bell(Nats(nats_url, database_url=self.url) if nats_url else Notify(self.url))
         self._raw: RawPool | None = None
         self.engine: AsyncEngine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -78,6 +80,7 @@ class Database:
             server_settings=_SERVER_SETTINGS,
             reset=_nothing,
         )
+        await clock.read(self._raw)
 
     async def connect(self) -> RawConnection:
         """A connection beside the pools, for who reads all the time; the caller closes it."""

@@ -50,8 +50,8 @@ class Staff:
     def _presence(self, state: str | None) -> None:
         for key in _PRESENT:
             if key in self._viewers:
-                here = [str(self._viewers[key].agent_id), state, None] if state else None
-                self._whisper({"here": here, "id": key})
+                here = [[key, str(self._viewers[key].agent_id), state, None]]
+                self._whisper({"here": here} if state else {"gone": key})
 
     async def show_typing(self, _channel: str, visitor: str) -> None:
         """A visitor of the site chat is typing."""

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 from app.agents.viewer import Viewer
 from app.core import facts, metrics
-from app.core.bell import listen
 from app.core.clock import now
 from app.core.db import Database, RawConnection
 from app.core.errors import Unauthenticated
@@ -227,7 +226,9 @@ async def part(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(feed.run()),
         asyncio.create_task(feed.keep_alive()),
         asyncio.create_task(feed.lane.run()),
-        asyncio.create_task(listen(database.url, on_facts=feed.wake, on_lane=feed.lane.receive)),
+        asyncio.create_task(
+            database.bell.listen(on_facts=feed.wake, on_lane=feed.lane.receive, on_open=feed.lane.ask)
+        ),
     ]
     try:
         yield

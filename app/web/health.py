@@ -1,4 +1,8 @@
-"""`/healthz`: the process lives. `/readyz`: database, migrations, loops somewhere, room on the disks."""
+"""`/healthz`: the process lives. `/readyz`: it can answer, has room on its disks, and is to be sent requests.
+
+Whether somebody runs the loops is told there too, but decides nothing: all web processes would be
+taken out at once for what none of them lacks.
+"""
 
 import asyncio
 from typing import Any
@@ -10,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.core import heartbeat, migrate, storage
+from app.core.config import SettingsError
 from app.core.db import Database
 
 
@@ -19,28 +24,43 @@ async def _alive(_request: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     state = request.app.state
-    checks = await _checks(state.database)
+    checks = await _checks(state)
     checks["storage"] = not storage.full(state.settings.data_dir)
-    ready = all(checks.values())
-    body: dict[str, Any] = {"ready": ready, "checks": checks}
+    ready = all(good for name, good in checks.items() if name != "loops") and not state.draining
     headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "2"})
     return Response(
-        orjson.dumps(body),
+        orjson.dumps({"ready": ready, "checks": checks} | _more(state)),
         status_code=200 if ready else 503,
         media_type="application/json",
         headers=headers,
     )
 
 
-async def _checks(database: Database) -> dict[str, bool]:
+def _more(state: Any) -> dict[str, Any]:
+    """What an operator wants to know and a load balancer does not."""
+    carrier = state.database.bell.carrier
+    nats = {"nats": carrier.connected} if carrier.name == "nats" else {}
+    return nats | ({"draining": True} if state.draining else {})
+
+
+async def _checks(state: Any) -> dict[str, bool]:
+    database: Database = state.database
     try:
         async with asyncio.timeout(3):
             await database.raw.fetchval("select 1")
-            migrated = not await migrate.pending(database.url)
+            migrated = state.migrated = state.migrated or await _migrated(database)
             loops = migrated and bool(await heartbeat.fresh(database.raw))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return {"database": False, "migrations": False, "loops": False}
     return {"database": True, "migrations": migrated, "loops": loops}
+
+
+async def _migrated(database: Database) -> bool:
+    """Asked until it is: who was ready goes on while a newer version migrates, until its turn comes."""
+    try:
+        return not await migrate.pending(database.url)
+    except SettingsError:
+        return False
 
 
 routes = [Route("/healthz", _alive, name="alive"), Route("/readyz", _ready, name="ready")]

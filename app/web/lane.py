@@ -1,12 +1,12 @@
 """The lane that may drop: who is typing, who looks at what, who is there. Never stored.
 
 Each process knows its own consoles and whispers about them to the others, which forget what they
-have not heard for a while.
+have not heard for a while. Who begins to listen asks the others what they know.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +18,10 @@ from app.web.hub import Hub, Message
 
 _REPEAT_SECONDS = 20.0
 _FORGET_SECONDS = 50.0
+_SHOW_SECONDS = 0.05
+"""Between two looks at who is there: thousands may come back at once."""
+_TOGETHER = 40
+"""Consoles in one whisper, which has to stay under 7,000 bytes."""
 
 
 @dataclass(slots=True)
@@ -40,7 +44,8 @@ class Lane:
         self._own: dict[str, Here] = {}
         self._others: dict[str, Here] = {}
         self._listeners: dict[str, set[Callable[[dict[str, Any]], None]]] = {}
-        self._shown: dict[str, frozenset[str]] = {}
+        self._shown: dict[str, str] = {}
+        self._showing: asyncio.TimerHandle | None = None
 
     # --- what consoles of this process say --------------------------------------------------
 
@@ -51,7 +56,7 @@ class Lane:
     def leave(self, connection_id: str) -> None:
         here = self._own.pop(connection_id, None)
         if here is not None:
-            self._whisper({"here": None, "id": connection_id})
+            self._whisper({"gone": connection_id})
             self._show_presence()
             self._show_viewing(here.viewing)
 
@@ -99,9 +104,8 @@ class Lane:
         """A whisper of some process; broken ones are dropped."""
         try:
             said = orjson.loads(text)
-            if said["from"] == self._process:
-                return
-            self._take(said)
+            if said["from"] != self._process:
+                self._take(said)
         except (ValueError, KeyError, TypeError):
             return
 
@@ -109,37 +113,58 @@ class Lane:
         if "say" in said:
             self._show(frozenset(said["keys"]), said["say"])
             self._to_visitor(said.get("chat", ""), said["say"])
-            return
-        key = f"{said['from']}:{said['id']}"
-        before = self._others.pop(key, None)
-        if said["here"] is not None:
-            agent_id, state, viewing = said["here"]
-            self._others[key] = Here(agent_id, state, viewing)
-        self._show_presence()
-        self._show_viewing(before.viewing if before else None)
-        if said["here"] is not None:
-            self._show_viewing(said["here"][2])
+        elif "ask" in said:
+            self._repeat()
+        elif "gone" in said:
+            self._forget(f"{said['from']}:{said['gone']}")
+        else:
+            for id, agent_id, state, viewing in said["here"]:
+                self._learn(f"{said['from']}:{id}", Here(str(agent_id), str(state), viewing))
+
+    def _learn(self, key: str, here: Here) -> None:
+        before = self._others.get(key)
+        self._others[key] = here
+        if before is None or (before.viewing, before.state) != (here.viewing, here.state):
+            self._show_presence()
+            self._show_viewing(before.viewing if before else None)
+            self._show_viewing(here.viewing)
+
+    def _forget(self, key: str) -> None:
+        gone = self._others.pop(key, None)
+        if gone is not None:
+            self._show_presence()
+            self._show_viewing(gone.viewing)
+
+    def ask(self) -> None:
+        """Let the other processes say who is there."""
+        self._whisper({"ask": True})
+        self._repeat()
+
+    def _repeat(self) -> None:
+        self._tell(self._own)
+
+    def _tell(self, connection_ids: Iterable[str]) -> None:
+        known = [(id, self._own[id]) for id in connection_ids]
+        here = [[id, here.agent_id, here.state, here.viewing] for id, here in known]
+        for start in range(0, len(here), _TOGETHER):
+            self._whisper({"here": here[start : start + _TOGETHER]})
 
     def _whisper(self, said: dict[str, Any]) -> None:
         self._database.bell.whisper(orjson.dumps({"from": self._process, **said}).decode())
 
     def _changed(self, connection_id: str) -> None:
-        here = self._own[connection_id]
-        self._whisper({"here": [here.agent_id, here.state, here.viewing], "id": connection_id})
+        self._tell([connection_id])
         self._show_presence()
-        self._show_viewing(here.viewing)
+        self._show_viewing(self._own[connection_id].viewing)
 
     async def run(self) -> None:
         """Repeat what this process knows; forget what others have not repeated."""
         while True:
             await asyncio.sleep(_REPEAT_SECONDS)
-            for connection_id, here in list(self._own.items()):
-                self._whisper({"here": [here.agent_id, here.state, here.viewing], "id": connection_id})
+            self._repeat()
             limit = time.monotonic() - _FORGET_SECONDS
             for key in [key for key, here in self._others.items() if here.heard < limit]:
-                gone = self._others.pop(key)
-                self._show_viewing(gone.viewing)
-            self._show_presence()
+                self._forget(key)
 
     # --- to the consoles of this process ----------------------------------------------------
 
@@ -158,10 +183,15 @@ class Lane:
         return sorted({here.agent_id for here in self._all() if here.viewing == dialog_id})
 
     def _show_presence(self) -> None:
+        """Soon, and once for all who came and went until then."""
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(_SHOW_SECONDS, self._show_presence_now)
+
+    def _show_presence_now(self) -> None:
+        self._showing = None
         states = self.presence()
-        mark = frozenset(f"{agent}:{state}" for agent, state in states.items())
-        if self._shown.get("presence") != mark:
-            self._shown["presence"] = mark
+        if self._shown != states:
+            self._shown = states
             self._show(frozenset({"staff"}), {"lane": "presence", "agents": states})
 
     def _show_viewing(self, dialog_id: str | None) -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import metrics
 from app.core.config import Settings
 from app.core.errors import Invalid
-from app.web import problems
+from app.web import drain, problems
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _UPLOAD = re.compile(r"/api/v1/files/?|/widget/v1/[^/]+/files/?|/api/v1/channels/[^/]+/inbound")
@@ -203,6 +203,7 @@ def around(settings: Settings) -> list[Middleware]:
     """The middleware of the program, the outermost first."""
     return [
         RequestLog,
+        drain.LastAnswer,
         lambda app: SecurityHeaders(app, settings),
         problems.Guard,
         lambda app: BodyLimit(app, settings),

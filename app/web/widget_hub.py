@@ -32,6 +32,8 @@ class Line:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     changed: bool = False
     """The thread may have something new."""
+    going: bool = False
+    """The process stops: the visitor is to connect to another."""
     typing: bool = False
     """An agent is typing, and the visitor was not told yet."""
     customer_id: UUID | None = None
@@ -65,6 +67,10 @@ class Line:
         self.expecting_until = time.monotonic() + _EXPECT
         self.wake()
 
+    def leave(self) -> None:
+        self.going = True
+        self.woken.set()
+
     def unfollow(self) -> None:
         if self.end_following is not None:
             self.end_following()
@@ -90,6 +96,9 @@ class Hub:
             self._lines[key].discard(line)
             if not self._lines[key]:
                 del self._lines[key]
+
+    def lines(self) -> list[Line]:
+        return [line for lines in self._lines.values() for line in lines]
 
     def expect(self, channel_id: UUID, visitor_id: str) -> None:
         """He has just written."""

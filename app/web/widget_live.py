@@ -21,6 +21,7 @@ from app.web import widget_history as history
 from app.web import widget_inbound as inbound
 from app.web import widget_limits as limits
 from app.web import widget_visitors as visitors
+from app.web.hub import GOING
 from app.web.widget_history import PublicMessage
 from app.web.widget_hub import Line, hub
 from channels.webchat.parse import ReceiptEvent
@@ -52,6 +53,8 @@ async def serve(socket: WebSocket, channel_id: UUID, *, token: str | None, after
             ends.callback(lane.listen(f"{line.chat.id}:{line.visitor.id}", line.agent_types))
             ends.callback(line.unfollow)
             await _carry(line)
+        if line.going:
+            await _close(socket, GOING)
     except AppError as error:
         await _close(socket, next((code for kind, code in _CODES if isinstance(error, kind)), 1011))
     except (DBAPIError, OSError):  # TimeoutError is one: too slow, or the database is away
@@ -105,6 +108,8 @@ async def _speak(line: Line) -> None:
             async with asyncio.timeout(LOOK_SOON if soon else min(LOOK, PING)):
                 await line.woken.wait()
         line.woken.clear()
+        if line.going:
+            return
         if line.typing:
             line.typing = False
             await _send(line, {"typing": True})

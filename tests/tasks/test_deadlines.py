@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.agents.models import Agent
+from app.core import clock
 from tasks.deadlines import next_working_morning
 from tests.tasks.office import Office
 
@@ -57,14 +57,16 @@ def test_it_is_always_a_working_morning_within_three_days(after: datetime, time_
     assert timedelta(0) < found - after <= timedelta(days=3, hours=1)
 
 
-async def test_a_task_takes_the_morning_of_its_owner_not_of_its_creator(office: Office) -> None:
+async def test_a_task_takes_the_morning_of_its_owner_not_of_its_creator(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with office.db.transaction() as session:
         boris = await session.get_one(Agent, office.agents["boris"])
         boris.time_zone = "Asia/Vladivostok"
-    with time_machine.travel("2026-11-20T12:00:00+00:00", tick=False):
-        own = await office.task()
-        his = await office.task(owner_id=office.agents["boris"])
-        said = await office.task(deadline_at="2026-11-21T10:00:00+03:00")
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat("2026-11-20T12:00:00+00:00"))
+    own = await office.task()
+    his = await office.task(owner_id=office.agents["boris"])
+    said = await office.task(deadline_at="2026-11-21T10:00:00+03:00")
     assert own.deadline_at == datetime.fromisoformat("2026-11-23T05:00:00+00:00")
     assert his.deadline_at == datetime.fromisoformat("2026-11-22T22:00:00+00:00")
     assert said.deadline_at == datetime.fromisoformat("2026-11-21T07:00:00+00:00")
