@@ -1,13 +1,12 @@
 """`python -m bench [--smoke] [name…]`: run the measurements, print a JSON object a line."""
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
 from app.core.embedded import EmbeddedServer
-from bench import inbound_db, live_fanout, live_latency, outbound
+from bench import inbound_db, live_fanout, live_latency, live_loss, live_memory, outbound, start
 from bench.figure import Figure
 from bench.stage import server
 
@@ -15,6 +14,9 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "inbound.db": inbound_db.measure,
     "live.latency": live_latency.measure,
     "live.fanout": live_fanout.measure,
+    "live.memory": live_memory.measure,
+    "live.loss": live_loss.measure,
+    "start": start.measure,
     "outbound": outbound.measure,
 }
 
@@ -31,9 +33,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with server() as running:
         for name in chosen.names:
-            # As the program does where it is measured in this process; elsewhere only clients run here.
-            run = uvloop.run if name in ("inbound.db", "outbound") else asyncio.run
-            run(_run(running, name, smoke=chosen.smoke))
+            uvloop.run(_run(running, name, smoke=chosen.smoke))
 
 
 if __name__ == "__main__":

@@ -1,35 +1,42 @@
-"""`live.latency`: from the webhook's 200 to the frame in the console's hands, against the commit of one
-small row on the same server at the same time."""
+"""`live.latency`: from the webhook's 200, as its poster reads it, to the frame in each console's hands, at
+200 messages a second and 200 consoles of which 30 see each, against the commit of such a message.
+
+The limit is the product's own statement on a bare connection, in a database of its own on the same server
+at the same time; `.small` compares with the commit of one small row instead.
+"""
 
 import asyncio
+import gc
+import re
 import statistics
-import time
-from contextlib import suppress
-
-import asyncpg
-import httpx
-import orjson
-import websockets
 
 from app.core.embedded import EmbeddedServer
-from bench import figure
+from bench import figure, poster, readers
+from bench.crowd import Crowd, crowd
 from bench.figure import Figure
+from bench.readers import Keeper
 from bench.stage import Stage, serving, stage, vk_message
 
-CONSOLES = 30
-RATE = 50
-PEOPLE = 200
+RATE = 200
+COMMITS = 100
+PEOPLE = 400
+_TEXT = re.compile(rb'"type":"message.created".*?"text":"#(\d+)#"')
 
 
 async def measure(running: EmbeddedServer, *, smoke: bool) -> list[Figure]:
-    count, rounds = (20, 1) if smoke else (400, 3)
-    taken: dict[str, list[tuple[float, float]]] = {"p50": [], "p99": []}
-    async with stage(running) as on, serving(on) as address:
-        for number in range(rounds):
-            live, commits = await _round(on, address, number, count)
-            for name, share in (("p50", 0.5), ("p99", 0.99)):
-                taken[name].append((_share(live, share), _share(commits, share)))
-    return [figure.of(f"live.latency.{name}", "ms", found) for name, found in taken.items()]
+    agents, teams, count, rounds = (20, 5, 40, 1) if smoke else (200, 20, 2000, 3)
+    shares = {"p50": 0.5, "p99": 0.99}
+    taken: dict[str, list[tuple[float, float]]] = {}
+    async with stage(running) as on, stage(running) as alone, serving(on) as address:
+        desk = await crowd(on, agents=agents, teams=teams)
+        await _round(on, alone, desk, address, start=0, count=PEOPLE)  # everybody is known from here on
+        for number in range(1, rounds + 1):
+            live, commits = await _round(on, alone, desk, address, start=number * 1_000_000, count=count)
+            for name, share in shares.items():
+                for limit, kind in (("", "message"), (".small", "small")):
+                    pair = (_share(live, share), _share(commits[kind], share))
+                    taken.setdefault(f"live.latency.{name}{limit}", []).append(pair)
+    return [figure.of(name, "ms", pairs) for name, pairs in sorted(taken.items())]
 
 
 def _share(values: list[float], share: float) -> float:
@@ -38,74 +45,44 @@ def _share(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
 
 
-async def _round(on: Stage, address: str, number: int, count: int) -> tuple[list[float], list[float]]:
-    """Latencies of each message at a probing console among others, and of commits meanwhile."""
-    headers = {"Authorization": f"Bearer {on.token}"}
-    async with httpx.AsyncClient(base_url=address, headers=headers) as client:
-        cursor = (await client.get("/api/v1/sync")).json()["cursor"]
-        target = address.replace("http", "ws", 1) + f"/api/v1/live?after={cursor}"
-        sockets = [await websockets.connect(target, additional_headers=headers) for _ in range(CONSOLES)]
-        seen: dict[str, float] = {}
-        readers = [
-            asyncio.create_task(_read(socket, seen if n == 0 else None)) for n, socket in enumerate(sockets)
-        ]
-        commits: list[float] = []
-        committing = asyncio.create_task(_commit(on, commits))
-        posted = await _post(on, client, number, count)
-        for _ in range(200):
-            if len(seen) >= count:
-                break
-            await asyncio.sleep(0.02)
-        committing.cancel()
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(committing, *readers, return_exceptions=True)
-        for socket in sockets:
-            await socket.close()
-    if len(seen) < count:
-        raise RuntimeError(f"{count - len(seen)} of {count} messages did not reach the console")
-    return [max(0.0, seen[text] - at) for text, at in posted.items()], commits
+async def _round(
+    on: Stage, alone: Stage, desk: Crowd, address: str, *, start: int, count: int
+) -> tuple[list[float], dict[str, list[float]]]:
+    """Seconds of every delivery of every message, and of the commits meanwhile."""
+    cursor = await readers.cursor(address, on.token)
+    consoles = await readers.connect(
+        Keeper, address, f"/api/v1/live?after={cursor}", [readers.bearer(token) for token in desk.tokens]
+    )
+    await readers.greeted(consoles)
+    requests = [_request(on, desk, start, n) for n in range(count)]
+    given = {"url": alone.url, "channel_id": str(alone.channel_id), "count": count * COMMITS // RATE}
+    gc.disable()  # the consoles' own pauses are not the product's
+    answered, commits = await asyncio.gather(
+        poster.run(address, requests, RATE),
+        poster.elsewhere("bench.committer", str(COMMITS), given=given),
+    )
+    await readers.greeted(consoles)
+    gc.enable()
+    readers.close(consoles)
+    return _latencies(consoles, desk, answered, start), commits
 
 
-async def _post(on: Stage, client: httpx.AsyncClient, number: int, count: int) -> dict[str, float]:
-    """Post webhooks at a steady rate; when each was answered, by its text."""
-    posted: dict[str, float] = {}
-    waiting: list[asyncio.Task[None]] = []
-
-    async def one(n: int) -> None:
-        text = f"latency {number} {n}"
-        body = vk_message(on, person=n % PEOPLE, number=number * 1_000_000 + n + 1, text=text)
-        answer = await client.post(on.hook, content=body)
-        posted[text] = time.perf_counter()
-        if answer.status_code != 200:
-            raise RuntimeError(f"the webhook answered {answer.status_code}")
-
-    for n in range(count):
-        waiting.append(asyncio.create_task(one(n)))
-        await asyncio.sleep(1 / RATE)
-    await asyncio.gather(*waiting)
-    return posted
+def _request(on: Stage, desk: Crowd, start: int, n: int) -> tuple[str, str]:
+    """A message of one of the people, each of whom writes to one of the channels."""
+    person = n % PEOPLE
+    text = f"#{start + n}#"
+    body = vk_message(on, person=person, number=start + n + 1, text=text)
+    return desk.hooks[person % len(desk.hooks)], body.decode()
 
 
-async def _read(socket: websockets.ClientConnection, seen: dict[str, float] | None) -> None:
-    with suppress(websockets.ConnectionClosed):
-        async for frame in socket:
-            if seen is None or '"message.created"' not in str(frame):
-                continue
-            now = time.perf_counter()
-            for fact in orjson.loads(frame)["facts"]:
-                seen.setdefault(fact["message"]["text"], now)
-
-
-async def _commit(on: Stage, commits: list[float]) -> None:
-    """Commit a small row every 20 ms."""
-    connection = await asyncpg.connect(on.url)
-    await connection.execute("create table if not exists bench_commits (n bigint)")
-    try:
-        while True:
-            began = time.perf_counter()
-            await connection.execute("insert into bench_commits values (1)")
-            commits.append(time.perf_counter() - began)
-            await asyncio.sleep(0.02)
-    finally:
-        await connection.close()
+def _latencies(consoles: list[Keeper], desk: Crowd, answered: list[float], start: int) -> list[float]:
+    found = []
+    for console in consoles:
+        for at, frame in console.frames():
+            match = _TEXT.search(frame)
+            if match:
+                found.append(max(0.0, at - answered[int(match.group(1)) - start]))
+    expected = len(answered) * desk.seen_by
+    if len(found) != expected:
+        raise RuntimeError(f"{len(found)} of {expected} deliveries were made")
+    return found

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import orjson
+import psutil
 from sqlalchemy import select
 
 from app import first_run
@@ -140,6 +141,14 @@ async def serving(on: Stage) -> AsyncIterator[str]:
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, 15)
+
+
+def listener(port: int) -> psutil.Process:
+    """The process that listens on a port of this machine."""
+    for one in psutil.net_connections("tcp4"):
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
+            return psutil.Process(one.pid)
+    raise RuntimeError(f"nobody listens on port {port}")
 
 
 async def _until_ready(address: str) -> None:

@@ -1,0 +1,103 @@
+"""A platform in a process of its own: posts webhooks at a steady rate over kept connections.
+
+`python -m bench.poster ADDRESS RATE` reads a JSON list of `[path, body]` and prints the list of times
+(`perf_counter`) at which each was answered with 200.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvloop
+
+_CONNECTIONS = 16
+
+
+class _Line(asyncio.Protocol):
+    """One kept connection; `free` is where it goes back to when answered."""
+
+    def __init__(self, free: "asyncio.Queue[_Line]") -> None:
+        self._free = free
+        self._answer = b""
+        self._answered: Callable[[], None] = lambda: None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._free.put_nowait(self)
+
+    def post(self, request: bytes, answered: Callable[[], None]) -> None:
+        self._answered = answered
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if not self._answer.endswith(b"\r\n\r\nok"):
+            return
+        if not self._answer.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"the webhook answered {self._answer[:60]!r}")
+        self._answer = b""
+        self._answered()
+        self._free.put_nowait(self)
+
+
+async def post_all(address: str, requests: list[tuple[str, str]], rate: float) -> list[float]:
+    """When each was answered."""
+    parts = urlsplit(address)
+    assert parts.hostname
+    assert parts.port
+    loop = asyncio.get_running_loop()
+    free: asyncio.Queue[_Line] = asyncio.Queue()
+    for _ in range(_CONNECTIONS):
+        await loop.create_connection(lambda: _Line(free), parts.hostname, parts.port)
+    done = [0.0] * len(requests)
+    began = loop.time()
+    for number, (path, body) in enumerate(requests):
+        await asyncio.sleep(began + number / rate - loop.time())
+        head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+        sent = body.encode()
+        request = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
+        (await free.get()).post(request, partial(_note, done, number))
+    for _ in range(_CONNECTIONS):  # each comes back when it is answered
+        async with asyncio.timeout(30):
+            await free.get()
+    return done
+
+
+def _note(done: list[float], number: int) -> None:
+    done[number] = time.perf_counter()
+
+
+async def _main(address: str, rate: float) -> None:
+    requests: list[tuple[str, str]] = json.load(sys.stdin)
+    print(json.dumps(await post_all(address, requests, rate)))
+
+
+async def run(address: str, requests: list[tuple[str, str]], rate: float) -> list[float]:
+    """The same, in a process of its own."""
+    times: list[float] = await elsewhere("bench.poster", address, str(rate), given=requests)
+    return times
+
+
+async def elsewhere(module: str, *arguments: str, given: Any) -> Any:
+    """Run a module of ours as a process: JSON in, JSON out."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(json.dumps(given).encode())
+    if process.returncode:
+        raise RuntimeError(f"{module} failed")
+    return json.loads(out)
+
+
+if __name__ == "__main__":
+    uvloop.run(_main(sys.argv[1], float(sys.argv[2])))
