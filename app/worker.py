@@ -162,7 +162,7 @@ class Worker:
 
     async def _beat(self) -> None:
         failing = [loop.name for loop in self.loops if loop.failing]
-        detail = {"failing": failing, "pulls": len(self._pulls)}
+        detail = {"failing": failing, "pulls": len(self._pulls), "pools": self.db.in_use()}
         async with self.db.transaction() as session:
             await heartbeat.beat(session, self.name, detail=detail)
 

@@ -13,50 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import figures
+from app import figures, queues
 from app.core import metrics
 from app.core.db import Database
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.metrics import Family, sample
-from dialogs import lifecycle, outbox
-from tasks import overdue
 
 log = structlog.get_logger()
 _KEEP = 5.0
 _KEEP_SIZE = 60.0
 _PATIENCE = 2.0
-MOST = 10_000
 
-_QUEUES = f"""
-with waiting as materialized (
-    select k.state = 'active' as active, q.depth
-    from channels k cross join lateral (
-        select count(*) as depth from (
-            select from messages where channel_id = k.id and status = 'queued' limit {MOST}) x) q)
-select
-    (select count(*) from (select from inbound where state = 'new' limit {MOST}) x) as inbound_new,
-    (select extract(epoch from now() - received_at)::float8 from inbound
-     where state = 'new' order by id limit 1) as inbound_new_age,
-    (select count(*) from (select from inbound where state = 'quarantined' limit {MOST}) x)
-        as inbound_quarantined,
-    (select extract(epoch from now() - received_at)::float8 from inbound
-     where state = 'quarantined' order by id limit 1) as inbound_quarantined_age,
-    (select coalesce(sum(depth), 0)::bigint from waiting where active) as outbox_queued,
-    extract(epoch from now() - ({outbox.DUE}))::float8 as outbox_queued_age,
-    (select coalesce(sum(depth), 0)::bigint from waiting where not active) as outbox_paused,
-    (select count(*) from messages where status = 'sending') as outbox_sending,
-    extract(epoch from now() - ({outbox.DUE_ABANDONED}))::float8 as outbox_sending_age,
-    (select count(*) from (select from attachments where state = 'pending' limit {MOST}) x) as attachments,
-    (select extract(epoch from now() - min(next_attempt_at))::float8 from attachments
-     where state = 'pending') as attachments_age,
-    extract(epoch from now() - ({lifecycle.DUE}))::float8 as snoozed_age,
-    extract(epoch from now() - ({overdue.DUE}))::float8 as overdue_age,
-    (select count(*) from heartbeats where seen_at > now() - interval '30 s') as workers,
-    (select max(extract(epoch from clock_timestamp() - xact_start))::float8 from pg_stat_activity
-     where backend_xid is not null and pid <> pg_backend_pid()) as horizon_age,
-    (select max(extract(epoch from clock_timestamp() - xact_start))::float8 from pg_stat_activity
-     where backend_type = 'client backend' and pid <> pg_backend_pid()) as transaction_age
-"""  # noqa: S608 - constants only
 _CHANNELS = """
 select c.id::text, c.kind, c.state, extract(epoch from now() - c.seen_at)::float8 as silent,
        case when coalesce(c.settings ->> 'transport', 'poll') = 'poll' and u.channel_id is not null
@@ -92,7 +59,7 @@ class Look:
     async def _look(self, database: Database) -> list[Family]:
         try:
             async with asyncio.timeout(_PATIENCE), database.raw.acquire() as connection:
-                queues = await connection.fetchrow(_QUEUES)
+                waiting = await connection.fetchrow(queues.LOOK)
                 channels = await connection.fetch(_CHANNELS)
                 if time.monotonic() >= self._size_until:
                     self._size = await connection.fetchval(_SIZE)
@@ -100,7 +67,7 @@ class Look:
         except Exception as error:
             log.warning("metrics.no_look", reason=type(error).__name__)
             return [_up(0)]
-        return [_up(1), *_queues(queues), *_channels(channels), _size(self._size)]
+        return [_up(1), *_queues(waiting), *_channels(channels), _size(self._size)]
 
 
 def _up(value: float) -> Family:
@@ -126,7 +93,7 @@ def _queues(row: Any) -> list[Family]:
     ages = ("inbound_new", "inbound_quarantined", "outbox_queued", "outbox_sending", "attachments")
     oldest = {(name,): age(f"{name}_age") for name in (*ages, "snoozed", "overdue")}
     return [
-        sample("queue_depth", f"What waits in the database, counted to {MOST:,}.", depth, "queue"),
+        sample("queue_depth", f"What waits in the database, counted to {queues.MOST:,}.", depth, "queue"),
         sample("queue_age_seconds", "Since when the oldest of it could have been done.", oldest, "queue"),
         sample("workers", "Processes with loops that live.", row["workers"]),
         sample("feed_horizon_age_seconds", "Oldest writing transaction: no reader of the log goes further.",

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.core import metrics
 from app.core.config import Settings
 from app.core.db import Database
-from app.web.metrics import MOST
+from app.queues import MOST
 from tests.api.conftest import ADDRESS, World, make_client, make_settings, running
 from tests.helpers import eventually
 from tests.loops.conftest import working
