@@ -24,8 +24,16 @@ def demo(
     yes: Annotated[
         bool, typer.Option("--yes", help="Even among real customers, or where others can reach the server.")
     ] = False,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Instead of the story: a year of a large desk, in minutes.")
+    ] = False,
+    customers: Annotated[int, typer.Option(min=100, help="With --scale: how many customers.")] = 200_000,
+    messages: Annotated[int, typer.Option(min=1000, help="With --scale: how many messages.")] = 3_000_000,
 ) -> None:
     """Fill the database with a shop's story and let its customers keep writing, until Ctrl-C."""
+    if scale:
+        _scale(customers=customers, messages=messages, seed=seed or 1, sure=yes)
+        return
     from app.core import runtime
     from app.core.config import SettingsError
     from app.demo.run import Wishes
@@ -41,6 +49,12 @@ def demo(
             "or set DATABASE_URL."
         )
     _run(wishes, running.address if running else settings.url)
+
+
+def _scale(*, customers: int, messages: int, seed: int, sure: bool) -> None:
+    from app.commands.demo_scale import run
+
+    run(customers=customers, messages=messages, seed=seed, sure=sure)
 
 
 def _settings() -> "Settings":

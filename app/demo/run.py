@@ -123,7 +123,12 @@ async def _refuse_to_mix(
             "An earlier demo was interrupted in the middle of its story: start with an empty data folder "
             "(OTKLIK_DATA_DIR) or database."
         )
-    if wishes.sure:
+    await refuse_strangers(session, settings, sure=wishes.sure)
+
+
+async def refuse_strangers(session: AsyncSession, settings: Settings, *, sure: bool) -> None:
+    """Raise `Conflict` where the demo's agents could be met from outside, or customers are real."""
+    if sure:
         return
     if settings.public_url or settings.host not in _LOCAL:
         raise Conflict(

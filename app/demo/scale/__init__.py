@@ -1,0 +1,1 @@
+"""`otklik demo --scale`: a year of a large desk, generated straight into the tables."""
