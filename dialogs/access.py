@@ -7,7 +7,9 @@ it: history travels with the customer, what comes after the dialog left one's si
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, or_, select, true
@@ -19,6 +21,10 @@ from channels.models import ChannelTeam
 from dialogs.models import Attachment, Dialog, DialogGuest, DialogGuestTeam, Message
 
 ADMIN = "admin"
+_UNASSIGNED = "d.assignee_id is null"
+_QUEUE = f"{_UNASSIGNED} and coalesce(d.team_id, d.channel_id) = {{}}"
+"""What nobody took, by its queue: a team's, or a channel's when it has no team."""
+_GUEST = "d.id = any(array(select g.dialog_id from {} g where g.{} = any({{}})))"
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
@@ -34,6 +40,50 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
         Dialog.id.in_(select(DialogGuest.dialog_id).where(DialogGuest.agent_id.in_(people))),
         Dialog.id.in_(select(DialogGuestTeam.dialog_id).where(DialogGuestTeam.team_id.in_(viewer.team_ids))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One reason to see dialogs: SQL on `dialogs d`, with `{}` where its `keys` belong."""
+
+    sql: str
+    keys: tuple[Any, ...] = ()
+
+    def written(self, name: str, values: dict[str, Any]) -> str:
+        """The SQL with parameters; their values are put into `values` under names that begin with `name`."""
+        names = [f"{name}_{number}" for number in range(len(self.keys))]
+        values.update(zip(names, self.keys, strict=True))
+        return self.sql.format(*(f":{name}" for name in names))
+
+
+async def grounds(session: AsyncSession, viewer: Viewer, *, unassigned: bool = False) -> list[Ground]:
+    """The same policy as `visible`, taken apart: each ground is one range of an index.
+
+    `unassigned`: only on dialogs without an assignee.
+    """
+    if viewer.is_admin:
+        return [Ground(_UNASSIGNED if unassigned else "true")]
+    people, teams = [viewer.agent_id, *(viewer.mate_ids - {viewer.agent_id})], list(viewer.team_ids)
+    channels = await served_channels(session, viewer)
+    guests = [
+        Ground(_GUEST.format("dialog_guests", "agent_id"), (people,)),
+        Ground(_GUEST.format("dialog_guest_teams", "team_id"), (teams,)),
+    ]
+    if unassigned:
+        queues = [Ground(_QUEUE, (key,)) for key in (*teams, *channels)]
+        return [*queues, *(Ground(f"{_UNASSIGNED} and {guest.sql}", guest.keys) for guest in guests)]
+    return [
+        *(Ground("d.assignee_id = {}", (person,)) for person in people),
+        *(Ground("d.team_id = {}", (team,)) for team in teams),
+        *(Ground(_QUEUE, (channel,)) for channel in channels),
+        *guests,
+    ]
+
+
+def either(parts: Sequence[Ground]) -> Ground:
+    """One ground out of several."""
+    sql = " or ".join(f"({part.sql})" for part in parts) or "false"
+    return Ground(sql, tuple(key for part in parts for key in part.keys))
 
 
 def audience(

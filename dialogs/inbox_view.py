@@ -3,29 +3,47 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import DOUBLE_PRECISION, ColumnElement, and_, cast, func, or_, select
+from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
 from app.core import paging
+from app.core.errors import Invalid
 from dialogs import access, queries
-from dialogs.models import Customer, Dialog
-from dialogs.schemas import DialogRow, DialogStatus
+from dialogs.access import Ground
+from dialogs.listing import PLACE_BY_TIME, PLACE_BY_WAIT
+from dialogs.schemas import CustomerRef, DialogRow, DialogStatus
 
 View = Literal["mine", "unassigned", "team", "all"]
 Sort = Literal["waiting", "recent"]
 
-
-def of_view(viewer: Viewer, view: View) -> ColumnElement[bool]:
-    """Dialogs of a view that the viewer may see."""
-    seen = access.visible(viewer)
-    if view == "mine":
-        return and_(seen, Dialog.assignee_id == viewer.agent_id)
-    if view == "unassigned":
-        return and_(seen, Dialog.assignee_id.is_(None))
-    if view == "team":
-        return and_(seen, Dialog.team_id.in_(viewer.team_ids))
-    return seen
+_FIELDS = tuple(sorted(DialogRow.model_fields.keys() - {"customer", "unread"}))
+_PAGE = f"""
+with page as materialized (
+    select distinct on (d.at, d.id) d.* from ({{sources}}) d order by d.at, d.id limit :limit
+)
+select {", ".join(f"d.{field}" for field in _FIELDS)}, d.at, d.customer_id, c.name, c.avatar_key,
+       greatest(0, d.inbound_count - coalesce(r.inbound_count, 0)) as unread
+from page d
+join customers c on c.id = d.customer_id
+left join (
+    select r.dialog_id, r.inbound_count from dialog_reads r
+    where r.agent_id = :reader and r.dialog_id = any(array(select p.id from page p))
+) r on r.dialog_id = d.id
+order by d.at, d.id
+"""  # noqa: S608 - constants only
+_SOURCE = """
+(select d.*, {at} as at from dialogs d where d.status = '{status}' and ({{ground}}){filters}
+ order by at, d.id limit :limit)
+"""
+_COUNTS = """
+select count(*) filter (where d.assignee_id = :me) as mine,
+       count(*) filter (where d.assignee_id is null) as unassigned,
+       count(*) filter (where d.team_id = any(:teams)) as team,
+       count(*) as "all"
+from ({sources}) d
+"""
+_COUNTED = "select d.id, d.assignee_id, d.team_id from dialogs d where d.status = 'open' and ({ground})"
 
 
 async def page(
@@ -40,50 +58,90 @@ async def page(
     cursor: str | None,
     limit: int,
 ) -> paging.Page[DialogRow]:
-    """A page of the inbox. `waiting`: who waits longest first, then those who do not, newest first."""
-    where: list[ColumnElement[bool]] = [of_view(viewer, view), Dialog.status == status]
+    """A page of the inbox. `waiting`: who waits longest first, then those who do not, newest first.
+
+    Each ground on which the viewer sees dialogs is a source in the order of an index, and the sources
+    are merged: no more rows are read than the page shows, however many there are.
+    """
+    values: dict[str, Any] = {"limit": limit + 1, "reader": viewer.agent_id}
+    at, filters = _order(status, sort), ""
+    grounds = await _of_view(session, viewer, view)
     if channel_id is not None:
-        where.append(Dialog.channel_id == channel_id)
+        filters, values["channel"] = " and d.channel_id = :channel", channel_id
     if words.strip():
-        where.append(_matching(words.strip()))
-    rank = _waiting_rank() if sort == "waiting" else _recent_rank()
+        grounds = _matching(words.strip(), grounds)
     if cursor is not None:
-        value, id = paging.decode(cursor, length=2)
-        where.append(or_(rank > value, and_(rank == value, Dialog.id > UUID(id))))
-    rows = await queries.dialog_rows(
-        session, agent_id=viewer.agent_id, where=where, order=[rank, Dialog.id.asc()], limit=limit + 1
-    )
-    following = None
-    if len(rows) > limit:
-        last = rows[limit - 1].id
-        value = await session.scalar(select(rank).where(Dialog.id == last))
-        following = paging.encode([float(value or 0), str(last)])
-    return paging.Page(items=rows[:limit], next=following)
+        filters += f" and ({at}, d.id) > (:at, :id)"
+        values["at"], values["id"] = _position(cursor)
+    source = _SOURCE.format(at=at, status=status, filters=filters)
+    rows = await _fetch(session, source, grounds, values)
+    more = len(rows) > limit
+    following = paging.encode([rows[limit - 1].at, str(rows[limit - 1].id)]) if more else None
+    return paging.Page(items=[_row(row) for row in rows[:limit]], next=following)
 
 
-def _waiting_rank() -> ColumnElement[Any]:
-    """Seconds since 1970 of the beginning of the wait; far beyond any of them for who does not wait."""
-    waits = func.extract("epoch", Dialog.waiting_since)
-    return cast(func.coalesce(waits, 1e11 - func.extract("epoch", Dialog.last_message_at)), DOUBLE_PRECISION)
+def _order(status: DialogStatus, sort: Sort) -> str:
+    """What to sort by: the stored place, unless another order was asked for than the status has."""
+    if (sort == "waiting") == (status == "open") or status == "closed":
+        return "d.place"
+    return PLACE_BY_WAIT if sort == "waiting" else PLACE_BY_TIME
 
 
-def _recent_rank() -> ColumnElement[Any]:
-    return cast(-func.extract("epoch", Dialog.last_message_at), DOUBLE_PRECISION)
+async def _of_view(session: AsyncSession, viewer: Viewer, view: View) -> list[Ground]:
+    if view == "mine":
+        return [Ground("d.assignee_id = {}", (viewer.agent_id,))]
+    if view == "team":
+        return [Ground("d.team_id = {}", (team,)) for team in viewer.team_ids]
+    return await access.grounds(session, viewer, unassigned=view == "unassigned")
 
 
-def _matching(words: str) -> ColumnElement[bool]:
+def _position(cursor: str) -> tuple[int, UUID]:
+    at, id = paging.decode(cursor, length=2)
+    try:
+        return int(at), UUID(id)
+    except (AttributeError, TypeError, ValueError):
+        raise Invalid("`cursor` must be the `next` of a page of the same list.") from None
+
+
+def _matching(words: str, grounds: list[Ground]) -> list[Ground]:
+    """Whose customer holds the words; or the dialog of that number."""
+    seen = access.either(grounds)
+    found = [Ground(f"d.customer_id in ({queries.MATCHING})", (queries.like(words),) * 2)]
     number = words.lstrip("#№ ")
-    found = Dialog.customer_id.in_(select(Customer.id).where(queries.matches(words)))
-    return or_(found, Dialog.number == int(number)) if number.isdecimal() else found
+    if number.isascii() and number.isdecimal() and len(number) < 18:
+        found.append(Ground("d.number = {}", (int(number),)))
+    return [Ground(f"{one.sql} and ({seen.sql})", one.keys + seen.keys) for one in found]
+
+
+async def _fetch(
+    session: AsyncSession, source: str, grounds: list[Ground], values: dict[str, Any]
+) -> list[Any]:
+    if not grounds:
+        return []
+    sources = " union all ".join(
+        source.replace("{ground}", ground.written(f"g{number}", values))
+        for number, ground in enumerate(grounds)
+    )
+    big = [bindparam(name, type_=BigInteger) for name, value in values.items() if isinstance(value, int)]
+    return list(await session.execute(text(_PAGE.format(sources=sources)).bindparams(*big), values))
+
+
+def _row(row: Any) -> DialogRow:
+    values = row._mapping
+    customer = CustomerRef.model_construct(
+        id=row.customer_id, name=row.name, avatar_url=queries.avatar_url(row.customer_id, row.avatar_key)
+    )
+    return DialogRow.model_construct(
+        customer=customer, unread=row.unread, **{field: values[field] for field in _FIELDS}
+    )
 
 
 async def counts(session: AsyncSession, viewer: Viewer) -> dict[str, int]:
     """How many open dialogs each view holds."""
-    query = select(
-        *(
-            func.count().filter(of_view(viewer, view)).label(view)
-            for view in ("mine", "unassigned", "team", "all")
-        )
-    ).where(Dialog.status == "open", access.visible(viewer))
-    row = (await session.execute(query)).one()
+    values: dict[str, Any] = {"me": viewer.agent_id, "teams": list(viewer.team_ids)}
+    sources = " union ".join(
+        _COUNTED.format(ground=ground.written(f"g{number}", values))
+        for number, ground in enumerate(await access.grounds(session, viewer))
+    )
+    row = (await session.execute(text(_COUNTS.format(sources=sources)), values)).one()
     return dict(row._mapping)

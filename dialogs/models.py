@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKey,
     Index,
     LargeBinary,
@@ -22,6 +23,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.schema import Base, created, one_of, uid
+from dialogs.listing import CUSTOMER_WORDS, IDENTITY_WORDS, PLACE, dialog_lists, found_by_part
 
 DIALOG_STATUSES = ("open", "snoozed", "closed")
 DIRECTIONS = ("in", "out", "note", "system")
@@ -44,6 +46,10 @@ class Customer(Base):
     locale: Mapped[str] = mapped_column(server_default="")
     avatar_key: Mapped[str | None]
     created_at: Mapped[created]
+    words: Mapped[str] = mapped_column(Computed(CUSTOMER_WORDS, persisted=True), deferred=True)
+    """What he is found by."""
+
+    __table_args__ = (Index("ix_customers_name", "name", "id"), found_by_part("customers"))
 
 
 class Identity(Base):
@@ -63,9 +69,11 @@ class Identity(Base):
     profiled_at: Mapped[datetime | None]
     """When name and avatar were asked from the platform."""
     created_at: Mapped[created]
+    words: Mapped[str] = mapped_column(Computed(IDENTITY_WORDS, persisted=True), deferred=True)
 
     __table_args__ = (
         UniqueConstraint("scope", "external_id"),
+        found_by_part("identities"),
         Index(
             "ix_identities_unknown",
             "created_at",
@@ -107,26 +115,18 @@ class Dialog(Base):
     task_count: Mapped[int] = mapped_column(server_default=sql("0"))
     """Unfinished tasks linked to it; kept by `tasks`."""
     next_deadline_at: Mapped[datetime | None]
+    place: Mapped[int] = mapped_column(BigInteger, Computed(PLACE, persisted=True), deferred=True)
+    """Where it stands among those of its status."""
 
     __table_args__ = (
         CheckConstraint(one_of("status", DIALOG_STATUSES), name="status"),
         Index("uq_dialogs_open", "customer_id", unique=True, postgresql_where=sql("status <> 'closed'")),
         Index("ix_dialogs_customer", "customer_id", "number"),
-        Index(
-            "ix_dialogs_assignee",
-            "assignee_id",
-            "last_message_at",
-            postgresql_where=sql("status <> 'closed'"),
-        ),
-        Index("ix_dialogs_team", "team_id", "last_message_at", postgresql_where=sql("status <> 'closed'")),
-        Index(
-            "ix_dialogs_unassigned",
-            "channel_id",
-            "last_message_at",
-            postgresql_where=sql("status <> 'closed' and assignee_id is null and team_id is null"),
-        ),
-        Index("ix_dialogs_recent", "last_message_at", "id"),
+        *dialog_lists(),
         Index("ix_dialogs_snoozed", "snoozed_until", postgresql_where=sql("status = 'snoozed'")),
+        # Room for the next versions of a row on its page: a message that does not move the dialog in the
+        # lists touches no index then.
+        {"postgresql_with": {"fillfactor": 85}},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -236,15 +236,22 @@ async def identities(session: AsyncSession, customer_id: UUID) -> list[IdentityO
     ]
 
 
+MATCHING = """
+select id from customers where words like {} union all select customer_id from identities where words like {}
+"""
+"""Customers of whom a name, phone, mail or contact holds words, as `like` writes them."""
+
+
+def like(words: str) -> str:
+    """Pattern for `MATCHING`. Fewer than three letters are looked for where words begin."""
+    words = words.strip().lower()
+    plain = words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{plain}%" if len(words) > 2 else f"% {plain}%"
+
+
 def matches(words: str) -> ColumnElement[bool]:
-    """Condition on `Customer` (and `Dialog` by `#number`): a name, phone, mail or contact holds `words`."""
-    like = f"%{words.strip().lower().replace('%', '')}%"
-    known = select(Identity.customer_id).where(
-        or_(func.lower(Identity.username).like(like), func.lower(Identity.external_id).like(like))
-    )
-    return or_(
-        func.lower(Customer.name).like(like),
-        func.lower(Customer.email).like(like),
-        and_(Customer.phone != "", Customer.phone.like(like)),
-        Customer.id.in_(known),
-    )
+    """Condition on `Customer`: see `MATCHING`."""
+    pattern = like(words)
+    found = select(Customer.id).where(Customer.words.like(pattern))
+    known = select(Identity.customer_id).where(Identity.words.like(pattern))
+    return Customer.id.in_(found.union_all(known))

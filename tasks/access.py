@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
@@ -24,16 +24,21 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.is_admin:
         return true()
     people = {viewer.agent_id} | viewer.mate_ids
+    # A scalar and no EXISTS: the planner would make a list of all dialogs that the viewer sees first.
     linked = (
-        select(TaskDialog.task_id)
+        select(true())
+        .select_from(TaskDialog)
         .join(Dialog, Dialog.id == TaskDialog.dialog_id)
-        .where(dialog_access.visible(viewer))
+        .where(TaskDialog.task_id == Task.id, dialog_access.visible(viewer))
+        .correlate(Task)
+        .limit(1)
+        .scalar_subquery()
     )
     return or_(
         Task.owner_id.in_(people),
         Task.created_by.in_(people),
         Task.team_id.in_(viewer.team_ids),
-        Task.id.in_(linked),
+        func.coalesce(linked, false()),
     )
 
 

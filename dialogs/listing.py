@@ -1,0 +1,41 @@
+"""What the database computes so that lists are read in order and people are found: columns and indexes."""
+
+from sqlalchemy import Index
+from sqlalchemy import text as sql
+
+# Microseconds since 2000. Who waits longest comes first; after all of those, the newest message does.
+_MICROSECONDS = "(extract(epoch from {} - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint"
+PLACE_BY_TIME = f"9000000000000000 - {_MICROSECONDS.format('last_message_at')}"
+PLACE_BY_WAIT = f"coalesce({_MICROSECONDS.format('waiting_since')}, {PLACE_BY_TIME})"
+PLACE = f"case when status = 'open' then {PLACE_BY_WAIT} else {PLACE_BY_TIME} end"
+
+_DIGITS = "regexp_replace(phone, '[^0-9]', '', 'g')"
+CUSTOMER_WORDS = f"lower(' ' || name || ' ' || email || ' ' || phone || ' ' || {_DIGITS})"
+IDENTITY_WORDS = "lower(' ' || username || ' ' || external_id)"
+
+
+def dialog_lists() -> list[Index]:
+    """One for each ground on which dialogs are seen (`access.grounds`), all in the order of a list.
+
+    They hold all statuses: a message changes as many of them as it has to, and `place` stays as it is
+    while a customer who waits writes again.
+    """
+    order = ("status", "place", "id")
+    return [
+        Index("ix_dialogs_status", *order),
+        Index("ix_dialogs_assignee", "assignee_id", *order),
+        Index("ix_dialogs_team", "team_id", *order),
+        Index(
+            "ix_dialogs_unassigned",
+            sql("coalesce(team_id, channel_id)"),
+            *order,
+            postgresql_where=sql("assignee_id is null"),
+        ),
+    ]
+
+
+def found_by_part(table: str) -> Index:
+    """By any three letters that follow each other in `words`."""
+    return Index(
+        f"ix_{table}_words", "words", postgresql_using="gin", postgresql_ops={"words": "gin_trgm_ops"}
+    )
