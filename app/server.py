@@ -31,7 +31,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 server_header=False,
                 proxy_headers=True,
-                forwarded_allow_ips="127.0.0.1,::1",
+                forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=FINISH_SECONDS,
                 lifespan="on",
             )

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Address at which browsers and platforms reach us, as `https://desk.example.org`."""
 
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks whose `X-Forwarded-For` and `-Proto` are believed, with commas."""
+
     data_dir: Path = Path("data")
     """Folder of the embedded database, local files and the generated secret key."""
     database_url: str | None = Field(

@@ -16,9 +16,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.agents import auth
 from app.core import facts, metrics
-from app.core.errors import AppError, Unauthenticated
+from app.core.errors import AppError, TooMany, Unauthenticated
 from app.core.facts import Position
 from app.web import wire
+from app.web.door import MOST, TOO_MANY
 from app.web.feed import Console, Feed, message
 from app.web.hub import RESYNC, SIGN_IN_AGAIN, Message
 from dialogs import access
@@ -42,13 +43,20 @@ class Live:
         if not auth.same_origin(socket, socket.app.state.settings):
             await _refuse(socket, _FOREIGN)
             return
+        if not feed.door.admits(socket):
+            await _refuse(socket, TOO_MANY)
+            return
         try:
             connection, after = await self._enter(socket, feed, send)
+        except TooMany:
+            await _refuse(socket, TOO_MANY)
         except Unauthenticated:
+            feed.door.refused(socket)
             await _refuse(socket, SIGN_IN_AGAIN)
         except AppError:
             await _refuse(socket, RESYNC)
         else:
+            feed.door.welcomed(socket)
             await self._serve(socket, feed, connection, after)
 
     async def _enter(self, socket: WebSocket, feed: Feed, send: Send) -> tuple[Console, Position]:
@@ -56,6 +64,8 @@ class Live:
         async with feed.database.transaction() as session:
             viewer = await auth.authenticate(session, socket)
         viewer.need("read")
+        if len(feed.hub.holders([f"self:{viewer.agent_id}"])) >= MOST:
+            raise TooMany
         keys = await feed.keys_now(viewer)
         write = socket.scope.get("extensions", {}).get(wire.EXTENSION, {}).get("write")
         connection = Console(send, keys, after=after, write_frame=write)

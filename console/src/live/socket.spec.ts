@@ -81,6 +81,16 @@ it('leaves a line that has been silent too long, and listens no more to it', () 
   expect(seen).toEqual([])
 })
 
+it('waits longer while it is let in only to be refused', () => {
+  feed().start('a')
+  for (let tries = 0; tries < 200; tries++) {
+    lines.at(-1)!.onopen?.()
+    lines.at(-1)!.onclose?.({ code: 4429 })
+    vi.advanceTimersByTime(1000)
+  }
+  expect(lines.length).toBeLessThan(40)
+})
+
 it('hurries when the network is back', () => {
   const live = feed()
   live.start('a')

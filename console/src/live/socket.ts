@@ -73,16 +73,14 @@ export class Feed {
     const socket = this.create(this.url(this.cursor))
     this.socket = socket
     this.listenForSilence(socket)
-    socket.onopen = () => {
-      this.attempt = 0
-      this.handlers.state('live')
-    }
+    socket.onopen = () => this.handlers.state('live')
     socket.onmessage = (event) => this.socket === socket && this.take(String(event.data), socket)
     socket.onclose = (event) => this.socket === socket && this.closed(event.code)
   }
 
   private take(text: string, socket: WebSocket): void {
     this.listenForSilence(socket)
+    this.attempt = 0 // only now: who is refused is let in first, to be told why
     const packet = JSON.parse(text) as Packet
     if (packet.lane) this.handlers.lane(packet as Lane)
     if (packet.facts?.length) this.handlers.facts(packet.facts)
