@@ -21,6 +21,7 @@ from app.core.db import Database
 from app.core.files import open_files
 from app.core.secrets import open_box
 from app.web import (
+    door,
     feed,
     health,
     limits,
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.throttle = Throttle()
+    app.state.door = door.Door(settings.sockets_per_agent)
     app.state.doors = webhooks.Doors()
     app.state.look = metrics.Look()
     app.state.inbox_wake = None

@@ -130,6 +130,7 @@ async def serving(on: Stage) -> AsyncIterator[str]:
         "OTKLIK_PORT": str(on.settings.port),
         "OTKLIK_DATA_DIR": str(on.settings.data_dir),
         "OTKLIK_LOG_LEVEL": "warning",
+        "OTKLIK_SOCKETS_PER_AGENT": "100000",  # one agent stands for a crowd
     }
     process = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.cli", "serve"], env=environment

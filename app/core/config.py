@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """`postgresql://…`; without it the embedded server is used."""
     pool_size: Annotated[int, Field(ge=2, le=64)] = 4
     """Connections a process keeps for its requests, and again as many for its loops."""
+    sockets_per_agent: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Live connections of one agent or token to one process; twice as many may come at once."""
     nats_url: str | None = None
     """`nats://…` (several: with commas): wakes the other processes instead of PostgreSQL's NOTIFY."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3

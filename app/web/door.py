@@ -12,16 +12,16 @@ from app.agents.auth import COOKIE
 from app.core.buckets import MEMORY, Buckets, Rate
 
 TOO_MANY = 4429
-CALLER = Rate(200, 10)
 STRANGER = Rate(100, 5)
-MOST = 100
-"""Sockets of one agent in one process."""
 
 
 class Door:
     """Of one process; several multiply the limits by their number."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """Sockets of one agent at a time."""
+        self.caller = Rate(2 * most, most / 10)
         self.buckets = Buckets()
         self._known: OrderedDict[int, None] = OrderedDict()
 
@@ -30,7 +30,7 @@ class Door:
         given = _credentials(connection)
         if given not in self._known and self.buckets.wait(_address(connection), STRANGER):
             return False  # who was let in before does not suffer from strangers at his address
-        return not self.buckets.take(("caller", given), CALLER) if given else True
+        return not self.buckets.take(("caller", given), self.caller) if given else True
 
     def welcomed(self, connection: HTTPConnection) -> None:
         """He is who he says."""

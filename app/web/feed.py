@@ -16,7 +16,6 @@ from app.core.db import Database, RawConnection
 from app.core.errors import Unauthenticated
 from app.core.facts import Position
 from app.web import frames, rights
-from app.web.door import Door
 from app.web.frames import Frame
 from app.web.hub import GOING, RESYNC, SIGN_IN_AGAIN, Connection, Hub, Message
 from app.web.lane import Lane
@@ -57,7 +56,6 @@ class Feed:
         self.database = database
         self.hub = Hub()
         self.lane = Lane(database, self.hub)
-        self.door = Door()
         self.position = Position(0, 0)
         self.epoch = UUID(int=0)
         self._woken = asyncio.Event()

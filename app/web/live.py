@@ -19,7 +19,7 @@ from app.core import facts, metrics
 from app.core.errors import AppError, TooMany, Unauthenticated
 from app.core.facts import Position
 from app.web import wire
-from app.web.door import MOST, TOO_MANY
+from app.web.door import TOO_MANY, Door
 from app.web.feed import Console, Feed, message
 from app.web.hub import RESYNC, SIGN_IN_AGAIN, Message
 from dialogs import access
@@ -40,10 +40,11 @@ class Live:
         _OPENED.inc()
         socket = WebSocket(scope, receive, send)
         feed: Feed = socket.app.state.feed
+        door: Door = socket.app.state.door
         if not auth.same_origin(socket, socket.app.state.settings):
             await _refuse(socket, _FOREIGN)
             return
-        if not feed.door.admits(socket):
+        if not door.admits(socket):
             await _refuse(socket, TOO_MANY)
             return
         try:
@@ -51,12 +52,12 @@ class Live:
         except TooMany:
             await _refuse(socket, TOO_MANY)
         except Unauthenticated:
-            feed.door.refused(socket)
+            door.refused(socket)
             await _refuse(socket, SIGN_IN_AGAIN)
         except AppError:
             await _refuse(socket, RESYNC)
         else:
-            feed.door.welcomed(socket)
+            door.welcomed(socket)
             await self._serve(socket, feed, connection, after)
 
     async def _enter(self, socket: WebSocket, feed: Feed, send: Send) -> tuple[Console, Position]:
@@ -64,7 +65,8 @@ class Live:
         async with feed.database.transaction() as session:
             viewer = await auth.authenticate(session, socket)
         viewer.need("read")
-        if len(feed.hub.holders([f"self:{viewer.agent_id}"])) >= MOST:
+        door: Door = socket.app.state.door
+        if len(feed.hub.holders([f"self:{viewer.agent_id}"])) >= door.most:
             raise TooMany
         keys = await feed.keys_now(viewer)
         write = socket.scope.get("extensions", {}).get(wire.EXTENSION, {}).get("write")

@@ -15,7 +15,7 @@ from tests.live.test_live import write
 
 @pytest.fixture
 async def address(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    monkeypatch.setattr(door, "CALLER", Rate(20, 0.001))
+    world.app.state.door.caller = Rate(20, 0.001)
     monkeypatch.setattr(door, "STRANGER", Rate(10, 0.001))
     async with serve(world.app) as address:
         yield address
@@ -64,10 +64,8 @@ async def test_strangers_are_counted_by_address_and_those_who_are_known_are_not(
     assert await closed(known) == 0
 
 
-async def test_an_agent_has_only_so_many_sockets(
-    world: World, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.web.live.MOST", 3)
+async def test_an_agent_has_only_so_many_sockets(world: World, address: str) -> None:
+    world.app.state.door.most = 3
     start = await cursor_of(world.anna)
     consoles = [await Console(world.anna, address, start).connect() for _ in range(3)]
     await eventually(lambda: all(console.lane for console in consoles))
