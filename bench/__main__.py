@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from app.core.embedded import EmbeddedServer
-from bench import inbound_db, live_fanout, live_latency, live_loss, live_memory, outbound, start
+from bench import inbound, live_fanout, live_latency, live_loss, live_memory, outbound, start
 from bench.figure import Figure
 from bench.stage import server
 
 MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
-    "inbound.db": inbound_db.measure,
+    "inbound": inbound.measure,
     "live.latency": live_latency.measure,
     "live.fanout": live_fanout.measure,
     "live.memory": live_memory.measure,

@@ -8,7 +8,8 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -42,6 +43,8 @@ class Stage:
     channel_id: UUID
     hook: str
     secret: str
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """For events and messages that are to be new."""
 
 
 @contextmanager
@@ -57,8 +60,10 @@ def server() -> Iterator[embedded.EmbeddedServer]:
 
 
 @asynccontextmanager
-async def stage(running: embedded.EmbeddedServer, *, port: int = 0) -> AsyncIterator[Stage]:
-    """A fresh database, ready to be measured on."""
+async def stage(
+    running: embedded.EmbeddedServer, *, port: int = 0, connections: int = 8
+) -> AsyncIterator[Stage]:
+    """A fresh database, ready to be measured on by up to `connections` at once."""
     name = f"bench_{uuid4().hex[:8]}"
     admin = await asyncpg.connect(running.url("postgres"))
     await admin.execute(f"CREATE DATABASE {name}")
@@ -70,7 +75,7 @@ async def stage(running: embedded.EmbeddedServer, *, port: int = 0) -> AsyncIter
         data_dir=Path(tempfile.mkdtemp(prefix="otklik-bench-data-")),
         port=port or free_port(),
     )
-    db = Database(url, pool_size=8)
+    db = Database(url, pool_size=connections)
     await db.open()
     try:
         yield await _furnish(url, settings, db)

@@ -11,10 +11,15 @@ def clean(text: str) -> str:
     return joined.replace("\x00", "")
 
 
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
+"""What may be an escaped NUL or half of a pair; unescaped control characters are refused as JSON."""
+
+
 def load_json(payload: bytes) -> Any:
     """JSON from outside, all of its strings cleaned; raises `ValueError` for what no column could hold."""
     try:
-        return _cleaned(json.loads(payload, parse_constant=_refuse, parse_int=_int))
+        value = json.loads(payload, parse_constant=_refuse, parse_int=_int)
+        return _cleaned(value) if _SUSPECT.search(payload) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

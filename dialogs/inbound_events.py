@@ -22,10 +22,10 @@ from channels.base import (
 )
 from dialogs import delivery, echoes, linking, routing, store, uploads
 from dialogs.models import Dialog, Identity, Message, MessageVersion
-from dialogs.store import Route, clean
+from dialogs.store import Incoming, Route, clean
 
 if TYPE_CHECKING:
-    from dialogs.inbox import Raw
+    from dialogs.inbound_claims import Raw
 
 
 async def apply(session: AsyncSession, event: Event, *, raw: "Raw", settings: Settings) -> bool:
@@ -69,14 +69,12 @@ async def _message(session: AsyncSession, event: InboundMessage, raw: "Raw", set
 async def _store(
     session: AsyncSession, event: InboundMessage, raw: "Raw", route: Route, customer_id: UUID | None
 ) -> store.Stored | None:
-    """None when it is stored already; a duplicate is survived only by a careful pass."""
+    """None when it is stored already, in this very moment or before."""
     connection = await driver(session)
-    if not raw.careful:
-        return await store.store(connection, event, route=route, inbound_id=raw.id, customer_id=customer_id)
     try:
         async with connection.transaction():
             return await store.store(
-                connection, event, route=route, inbound_id=raw.id, customer_id=customer_id
+                connection, Incoming(event, route, inbound_id=raw.id, customer_id=customer_id)
             )
     except store.Duplicate:
         return None

@@ -17,15 +17,20 @@ _known: dict[tuple[int, UUID], tuple[float, Route]] = {}
 
 async def route(session: AsyncSession, channel_id: UUID, settings: Settings) -> Route:
     """The route of a channel, remembered for seconds: it changes by hand only."""
-    key = (id(settings), channel_id)
-    found = _known.get(key)
-    if found and found[0] > time.monotonic():
-        return found[1]
+    found = known(channel_id, settings)
+    if found is not None:
+        return found
     if len(_known) > 1000:
         _known.clear()
     fresh = await _load(session, channel_id, settings)
-    _known[key] = (time.monotonic() + _KEEP_SECONDS, fresh)
+    _known[id(settings), channel_id] = (time.monotonic() + _KEEP_SECONDS, fresh)
     return fresh
+
+
+def known(channel_id: UUID, settings: Settings) -> Route | None:
+    """The route, when it was asked for a moment ago."""
+    found = _known.get((id(settings), channel_id))
+    return found[1] if found and found[0] > time.monotonic() else None
 
 
 async def _load(session: AsyncSession, channel_id: UUID, settings: Settings) -> Route:

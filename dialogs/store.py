@@ -1,5 +1,6 @@
 """The hot path: storing one message of a customer with one prepared statement."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cache
@@ -10,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app.core.db import RawConnection
+from app.core.db import RawConnection, RawPool
 from channels.base import File, InboundMessage
 
 PREVIEW = 160
@@ -44,42 +45,53 @@ class Route:
     """The only team that serves the channel, if it is only one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message on its way into the thread."""
+
+    message: InboundMessage
+    route: Route
+    inbound_id: int | None = None
+    """The raw event it came from."""
+    settles: bool = False
+    """The raw event holds nothing else: it is settled with the message, or nothing is stored."""
+    customer_id: UUID | None = None
+    """The customer a new identity belongs to, when something proved it."""
+
+
 @cache
 def statement() -> str:
     return Path(__file__).with_name("store_inbound.sql").read_text()
 
 
-async def store(
-    connection: RawConnection,
-    message: InboundMessage,
-    *,
-    route: Route,
-    inbound_id: int | None = None,
-    customer_id: UUID | None = None,
-) -> Stored | None:
-    """Store `message`; None when it is there already, `Duplicate` when it is coming in just now.
+async def store(connection: RawConnection, incoming: Incoming) -> Stored | None:
+    """Store a message; None when it is there already, `Duplicate` when it is coming in just now.
 
-    `customer_id`: the customer a new identity belongs to, when something proved it. Settles the raw
-    event too. After an exception the transaction is of no more use: roll it back.
+    After an exception the transaction is of no more use: roll it back.
     """
-    arguments = parameters(message, route=route, inbound_id=inbound_id, customer_id=customer_id)
     try:
-        row = await connection.fetchrow(statement(), *arguments)
+        stored = await store_many(connection, [incoming])
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "uq_messages_external":
             raise Duplicate from None
         raise
-    if row is None:
-        return None
-    if row["orphan"] is not None:
-        await connection.execute("delete from customers where id = $1", row["orphan"])
-    return Stored(**{name: row[name] for name in Stored.__dataclass_fields__})
+    return stored[0] if stored else None
 
 
-def parameters(
-    message: InboundMessage, *, route: Route, inbound_id: int | None, customer_id: UUID | None
-) -> list[Any]:
+async def store_many(connection: RawConnection | RawPool, incoming: Sequence[Incoming]) -> list[Stored]:
+    """Store messages one after the other, all or none, in one round trip; leaves out what is there
+    already and, of those that settle their raw event, what another has settled or whose turn it is not."""
+    if not incoming:
+        return []
+    rows = await connection.fetchmany(statement(), [parameters(one) for one in incoming])
+    if orphans := [row["orphan"] for row in rows if row["orphan"] is not None]:
+        await connection.execute("delete from customers where id = any($1::uuid[])", orphans)
+    return [Stored(**{name: row[name] for name in Stored.__dataclass_fields__}) for row in rows]
+
+
+def parameters(incoming: Incoming) -> list[Any]:
     """Values of the statement's parameters, in their order."""
+    message, route = incoming.message, incoming.route
     sender = message.sender
     return [
         route.channel_id,
@@ -101,11 +113,12 @@ def parameters(
         preview(message),
         message.automatic,
         route.team_id,
-        customer_id,
-        inbound_id,
+        incoming.customer_id,
+        incoming.inbound_id,
         message.occurred_at,
         json([_file(file, position) for position, file in enumerate(message.files)]),
         [clean(alias) for alias in message.aliases],
+        incoming.settles,
     ]
 
 

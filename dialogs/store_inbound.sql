@@ -1,11 +1,22 @@
 -- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts, and
--- settles its raw event, in one statement. A message that is there already settles the raw event alone and
--- gives no row. When both come at once, the second raises unique_violation on uq_messages_external: the
+-- settles its raw event ($25; only when it is new and its lane's turn), in one statement. A message that is
+-- there already settles the raw event alone and gives no row; a raw event settled by another, or whose turn it
+-- is not, gives no row either. When both come at once, the second raises unique_violation on uq_messages_external: the
 -- message insert has no ON CONFLICT on purpose, so that the whole statement undoes itself.
-with mid as (
+with settled as (
+    update inbound i
+    set state = 'done', error = null, done_at = now(), attempts = attempts + 1
+    where $25 and i.id = $21 and i.state = 'new'
+      and (i.lane = '' or not exists (
+        select from inbound j
+        where j.channel_id = $1 and j.lane = i.lane and j.state = 'new' and j.id < i.id))
+    returning i.id
+),
+mid as (
     select uuidv7() as id
     where not exists (select from messages m
                       where m.channel_id = $1 and m.chat = $12 and m.external_id = nullif($13, ''))
+      and (not $25 or exists (select from settled))
 ),
 known as (
     select id, customer_id from identities where scope = $3 and external_id = $4
@@ -117,9 +128,6 @@ named as (
     insert into message_aliases (channel_id, alias, message_id)
     select $1, a, stored.id from stored, unnest($24::text[]) a
     on conflict do nothing
-),
-settled as (
-    update inbound set state = 'done', error = null, done_at = now(), attempts = attempts + 1 where id = $21
 ),
 told as (
     insert into facts (type, actor_kind, customer_id, dialog_id, message_id, channel_id, data)

@@ -15,6 +15,11 @@ from dialogs.models import Attachment, Identity
 _COPIED = ("kind", "name", "mime", "size", "width", "height", "duration", "state", "file_key")
 
 
+def named(files: Sequence[File]) -> bool:
+    """Some of the files were uploaded to our own server."""
+    return any("upload" in file.ref for file in files)
+
+
 async def adopt(session: AsyncSession, files: Sequence[File], *, message_id: UUID, identity_id: UUID) -> None:
     """Files a visitor uploaded to our own server are taken over by the message that names them."""
     uploaded = {

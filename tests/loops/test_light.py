@@ -55,7 +55,8 @@ async def test_the_web_process_does_without_aiogram(world: World) -> None:
     headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
     state = world.app.state
     assert (await world.admin.post(hook, json=update(1, "Привет"), headers=headers)).status_code == 200
-    assert await inbox.drain(state.database, state.gateway, state.settings) == 1
+    await inbox.drain(state.database, state.gateway, state.settings)
+    assert await world.database.raw.fetchval("select state from inbound") == "done"
     async with world.database.transaction() as session:
         _, token = await tokens.issue(
             session, agent_id=world.admin.agent_id, name="x", scopes=["read", "write", "admin"]
