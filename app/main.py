@@ -72,13 +72,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.door = door.Door(settings.sockets_per_agent)
     app.state.doors = webhooks.Doors()
     app.state.look = metrics.Look()
-    app.state.inbox_wake = None
+    app.state.inbox_wake = app.state.inbox_take = None
     app.state.migrated = app.state.draining = False
     problems.install(app)
+    _add(app, webhooks.routes)  # first: routes are tried in their order
     for router in (people, channels, dialogs, customers, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
-    _add(app, [*live.routes, *webhooks.routes, *health.routes, *metrics.routes])
+    _add(app, [*live.routes, *health.routes, *metrics.routes])
     static.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

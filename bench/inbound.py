@@ -17,8 +17,8 @@ from bench.stage import Stage, pgbench, stage, vk_message
 from channels import inbound
 from channels.base import RawEvent
 from channels.gateway import Gateway
+from channels.inbound import Raw
 from dialogs import inbox, store
-from dialogs.inbound_claims import Raw
 
 PEOPLE = 500
 LOOPS = 8
@@ -54,11 +54,7 @@ async def understand(on: Stage, count: int, way: Way) -> float:
         number = next(on.numbers)
         payload = vk_message(on, person=number % PEOPLE, number=number)
         events.append(RawEvent(key=f"e{number}", payload=payload, lane=str(number % PEOPLE)))
-    async with on.db.transaction() as session:
-        ids = await inbound.store(session, on.channel_id, events)
-    raws = [
-        Raw(id, on.channel_id, event.lane, event.payload, 0) for id, event in zip(ids, events, strict=True)
-    ]
+    raws = await inbound.store_raw(on.db.raw, on.channel_id, events)
     gateway = Gateway(open_box(on.settings), on.settings)
     before = await on.db.raw.fetchval("select count(*) from messages")
     began = time.perf_counter()

@@ -25,10 +25,10 @@ from channels.adapters import close_all, forget, open
 from channels.base import AccountInfo, DeliveryError
 from channels.drafts import Box, Draft
 from channels.errors import ChannelExists, ChannelRefused
-from channels.health import contact, find, get, note_failure, pause, stop, warn
+from channels.health import contact, contact_due, find, get, note_failure, pause, stop, warn
 from channels.models import Channel, ChannelTeam, Inbound
 
-__all__ = ["contact", "find", "get", "note_failure", "pause", "stop", "warn"]
+__all__ = ["contact", "contact_due", "find", "get", "note_failure", "pause", "stop", "warn"]
 __all__ += ["change", "check", "close_all", "connect", "forget", "open", "resume"]
 
 

@@ -51,10 +51,15 @@ async def warn(session: AsyncSession, channel: Channel, error: DeliveryError, *,
         await tell(session, channel, SYSTEM)
 
 
+def contact_due(channel: Channel) -> bool:
+    """A contact is news: the last one is a minute ago, or was an error."""
+    fresh = channel.seen_at is not None and now() - channel.seen_at < _CONTACT_EVERY
+    return channel.state == "active" and (channel.error is not None or not fresh)
+
+
 async def contact(session: AsyncSession, channel: Channel) -> None:
     """The platform answered or called: written at most every minute, or when an error is over."""
-    seen = channel.seen_at
-    if channel.state != "active" or (channel.error is None and seen and now() - seen < _CONTACT_EVERY):
+    if not contact_due(channel):
         return
     await session.execute(
         update(Channel)

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import metrics
 from app.core.clock import now
+from app.core.db import RawConnection, RawPool, driver
 from app.core.errors import Conflict, NotFound
 from channels.base import RawEvent
 from channels.models import Inbound
@@ -16,34 +18,49 @@ from channels.models import Inbound
 _MAX_KEY = 500  # an index entry holds 2,700 bytes
 _STORED = metrics.counter("inbound_stored", "Raw events stored.")
 _DUPLICATES = metrics.counter("inbound_duplicates", "Raw events that were there already.")
-_STORE = text("""
+_STORE = """
 insert into inbound (channel_id, key, lane, payload)
-select :channel_id, event.key, event.lane, event.payload
-from unnest(cast(:keys as text[]), cast(:lanes as text[]), cast(:payloads as bytea[]))
-     with ordinality as event (key, lane, payload, position)
+select $1, event.key, event.lane, event.payload
+from unnest($2::text[], $3::text[], $4::bytea[]) with ordinality as event (key, lane, payload, position)
 order by event.position
 on conflict (channel_id, key) do nothing
-returning id
-""")
+returning id, key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A stored raw event."""
+
+    id: int
+    channel_id: UUID
+    lane: str
+    payload: bytes
+    attempts: int = 0
 
 
 async def store(session: AsyncSession, channel_id: UUID, events: Sequence[RawEvent]) -> list[int]:
     """Store events in their order; returns the ids of those that were not there yet."""
+    return [raw.id for raw in await store_raw(await driver(session), channel_id, events)]
+
+
+async def store_raw(
+    connection: RawConnection | RawPool, channel_id: UUID, events: Sequence[RawEvent]
+) -> list[Raw]:
+    """Store events in their order, with one statement; returns those that were not there yet."""
     if not events:
         return []
-    stored = await session.scalars(
-        _STORE,
-        {
-            "channel_id": channel_id,
-            "keys": [_short(event.key) for event in events],
-            "lanes": [_short(event.lane) for event in events],
-            "payloads": [event.payload for event in events],
-        },
-    )
-    rows = list(stored)
+    by_key = {_short(event.key): event for event in events}
+    lanes = [_short(event.lane) for event in events]
+    payloads = [event.payload for event in events]
+    keys = [_short(event.key) for event in events]
+    rows = await connection.fetch(_STORE, channel_id, keys, lanes, payloads)
     _STORED.inc(len(rows))
     _DUPLICATES.inc(len(events) - len(rows))
-    return rows
+    return [
+        Raw(row["id"], channel_id, _short(by_key[row["key"]].lane), by_key[row["key"]].payload)
+        for row in rows
+    ]
 
 
 async def find(session: AsyncSession, *, channel_id: UUID, key: str) -> Inbound | None:

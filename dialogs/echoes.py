@@ -13,7 +13,7 @@ from dialogs.models import Dialog, Identity, Message, MessageAlias
 from dialogs.store import PREVIEW, clean
 
 if TYPE_CHECKING:
-    from dialogs.inbound_claims import Raw
+    from channels.inbound import Raw
 
 
 async def apply(session: AsyncSession, event: Echo, *, raw: "Raw") -> bool:

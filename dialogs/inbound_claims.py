@@ -5,9 +5,7 @@ what follows in it.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 from sqlalchemy import text
@@ -15,22 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from app.core.db import Database, RawConnection
+from channels.inbound import Raw
 from dialogs.store import clean
 
 log = structlog.get_logger()
 
 MAX_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """A claimed raw event."""
-
-    id: int
-    channel_id: UUID
-    lane: str
-    payload: bytes
-    attempts: int
 
 
 DUE = """
@@ -71,7 +59,7 @@ limit $1
 _CLAIM_ONE = text(f"""
 select i.id, i.channel_id, i.lane, i.payload, i.attempts
 from inbound i
-where i.id = :id and i.state = 'new' and {_FIRST_OF_LANE}
+where i.id = :id and i.state = 'new' and i.next_attempt_at <= now() and {_FIRST_OF_LANE}
 for update of i skip locked
 """)  # noqa: S608
 

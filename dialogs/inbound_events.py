@@ -25,7 +25,7 @@ from dialogs.models import Dialog, Identity, Message, MessageVersion
 from dialogs.store import Incoming, Route, clean
 
 if TYPE_CHECKING:
-    from dialogs.inbound_claims import Raw
+    from channels.inbound import Raw
 
 
 async def apply(session: AsyncSession, event: Event, *, raw: "Raw", settings: Settings) -> bool:

@@ -20,8 +20,9 @@ from app.core.config import Settings
 from app.core.db import Database, Hot, RawConnection
 from channels import adapters
 from channels.base import Adapter, BadEvent, Event, Ignored, InboundMessage, Typing
+from channels.inbound import Raw
 from dialogs import inbound_claims, inbound_events, routing, store, uploads
-from dialogs.inbound_claims import DUE, Raw
+from dialogs.inbound_claims import DUE
 from dialogs.store import Incoming, Route
 
 __all__ = ["DUE", "Gateway", "drain", "turn"]
@@ -101,8 +102,7 @@ async def _together(
             messages.append(Incoming(plain, route, inbound_id=raw.id, settles=True))
         else:
             rest.append(raw)
-            if raw.lane:
-                waiting.add((raw.channel_id, raw.lane))
+            waiting.add((raw.channel_id, raw.lane))
     hot.facts = bool(await store.store_many(hot.connection, messages))
     await inbound_claims.ignore(hot.connection, nothing)
     return rest

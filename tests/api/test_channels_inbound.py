@@ -130,7 +130,7 @@ def update(number: int) -> dict[str, object]:
 async def test_webhook_stores_before_it_answers(world: World, stranger: Client, state: str) -> None:
     channel, secret = await add_telegram(world, state=state)
     woken: list[int] = []
-    world.app.state.inbox_wake = lambda *_: woken.append(1)
+    world.app.state.inbox_take = lambda *_: woken.append(1)
     path, headers = f"/hooks/{channel.webhook_key}", {"X-Telegram-Bot-Api-Secret-Token": secret}
     for _ in range(2):
         answer = await stranger.post(path, json=update(5), headers=headers)
@@ -173,7 +173,7 @@ async def test_unknown_keys_are_remembered_but_not_for_ever(world: World) -> Non
     doors = webhooks.Doors()
     for number in range(webhooks._MEMORY + 5):
         doors._known[str(number)] = (float("inf"), None)
-    assert await doors.find(world.database, "nothing") is None
+    assert await doors.find(world.app.state, "nothing") is None
     assert len(doors._known) == 1
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from channels import inbound
 from channels.base import Echo, Edited, File, Reachability, Receipt, Sender
-from dialogs import inbound_events, inbox
+from dialogs import inbound_claims, inbound_events, inbox, store
 from tests.dialogs.desk import Chat, Desk
 from tests.dialogs.fake import message, payload
 
@@ -26,13 +26,14 @@ async def test_a_lane_keeps_its_order_under_parallel_loops(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await desk.chat()
-    apply, chance = inbound_events.apply, random.Random(3)
+    store_many, chance = store.store_many, random.Random(3)
 
-    async def sometimes_slow(session: Any, event: Any, **values: Any) -> bool:
+    async def sometimes_slow(connection: Any, incoming: Any) -> list[store.Stored]:
         await asyncio.sleep(chance.choice([0, 0, 0.01]))
-        return await apply(session, event, **values)
+        return await store_many(connection, incoming)
 
-    monkeypatch.setattr(inbound_events, "apply", sometimes_slow)
+    monkeypatch.setattr(store, "store_many", sometimes_slow)
+    monkeypatch.setattr(inbox, "BATCH", 3)
     for number in range(12):
         for lane in "abc":
             await chat.store(message(lane, str(number), external_id=str(number)), lane=lane)
@@ -93,15 +94,15 @@ async def test_what_the_database_refuses_is_postponed_then_quarantined(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await desk.chat()
-    apply = inbound_events.apply
+    store_many = store.store_many
 
-    async def refused(session: Any, event: Any, **values: Any) -> bool:
-        if event.text == "Refused":
-            await (await session.connection()).exec_driver_sql("select 1/0")
-        return await apply(session, event, **values)
+    async def refused(connection: Any, incoming: Any) -> list[store.Stored]:
+        if any(one.message.text == "Refused" for one in incoming):
+            await connection.execute("select 1/0")
+        return await store_many(connection, incoming)
 
-    monkeypatch.setattr(inbound_events, "apply", refused)
-    monkeypatch.setattr(inbox, "pause", lambda attempts: timedelta(minutes=attempts + 1))
+    monkeypatch.setattr(store, "store_many", refused)
+    monkeypatch.setattr(inbound_claims, "pause", lambda attempts: timedelta(minutes=attempts + 1))
     (id,) = await chat.store(message("a", "Refused"), lane="a")
     await chat.store(message("a", "After"), lane="a")
     await chat.store(message("b", "Beside"), lane="b")
@@ -122,18 +123,18 @@ async def test_a_broken_connection_costs_an_event_no_attempt(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await desk.chat()
-    apply = inbound_events.apply
+    store_many = store.store_many
     broken = 0
 
-    async def breaks(session: Any, event: Any, **values: Any) -> bool:
+    async def breaks(connection: Any, incoming: Any) -> list[store.Stored]:
         nonlocal broken
         if broken < 8:
             broken += 1
-            pid = await (await session.connection()).exec_driver_sql("select pg_backend_pid()")
-            await desk.db.raw.execute("select pg_terminate_backend($1)", pid.scalar_one())
-        return await apply(session, event, **values)
+            pid = await connection.fetchval("select pg_backend_pid()")
+            await desk.db.raw.execute("select pg_terminate_backend($1)", pid)
+        return await store_many(connection, incoming)
 
-    monkeypatch.setattr(inbound_events, "apply", breaks)
+    monkeypatch.setattr(store, "store_many", breaks)
     (id,) = await chat.store(message("ira"))
     for _ in range(8):
         with pytest.raises((DBAPIError, OSError, Exception)):
@@ -324,3 +325,54 @@ async def test_many_transports_storing_the_same_events_store_them_once(desk: Des
             return len(await inbound.store(session, chat.id, events))
 
     assert sum(await asyncio.gather(*(store() for _ in range(8)))) == 20
+
+
+async def _raws(desk: Desk, ids: list[int]) -> list[inbound.Raw]:
+    sql = "select id, channel_id, lane, payload, attempts from inbound where id = any($1) order by id"
+    return [inbound.Raw(*row.values()) for row in await desk.rows(sql, ids)]
+
+
+async def _at_once(desk: Desk, raws: list[inbound.Raw]) -> bool:
+    async with desk.db.raw.acquire() as connection:
+        return await inbox.at_once(
+            desk.db, connection, raws, gateway=desk.gateway, settings=desk.world.app.state.settings
+        )
+
+
+async def test_at_once_keeps_the_order_of_a_lane(desk: Desk) -> None:
+    chat = await desk.chat()
+    ids = [(await chat.store(message("zoe", str(n), external_id=str(n)), lane="z"))[0] for n in range(3)]
+    first, second, third = await _raws(desk, ids)
+    assert not await _at_once(desk, [second])  # another process has the first
+    assert await chat.messages("zoe") == []
+    assert await _at_once(desk, [first, second])
+    assert not await _at_once(desk, [first])  # done by another in between: not again
+    assert await _at_once(desk, [third])
+    assert [row["text"] for row in await chat.messages("zoe")] == ["0", "1", "2"]
+
+
+async def test_at_once_and_the_loops_store_each_message_once(desk: Desk) -> None:
+    chat = await desk.chat()
+    ids = [
+        (await chat.store(message(f"p{n % 7}", str(n), external_id=str(n)), lane=f"p{n % 7}"))[0]
+        for n in range(60)
+    ]
+    raws = await _raws(desk, ids)
+    await asyncio.gather(desk.understand(loops=2), *(_at_once(desk, [raw]) for raw in raws))
+    await desk.understand()
+    for person in range(7):
+        texts = [int(row["text"]) for row in await chat.messages(f"p{person}")]
+        assert texts == list(range(person, 60, 7))
+
+
+async def test_at_once_leaves_to_the_loops_what_is_no_plain_message(desk: Desk) -> None:
+    chat = await desk.chat()
+    told = message("una", "Hello", external_id="1")
+    ids = await chat.store(told, lane="u")
+    ids += await chat.store(Edited(chat=told.chat, external_id="1", text="Hello!"), lane="u")
+    ids += await chat.store(message("una", "After", external_id="2"), lane="u")
+    ids += await chat.store(raw=b"bad", lane="v")
+    assert not await _at_once(desk, await _raws(desk, ids))
+    await desk.understand()
+    assert [row["text"] for row in await chat.messages("una")] == ["Hello!", "After"]
+    assert (await raw(desk, ids[-1]))["state"] == "quarantined"
