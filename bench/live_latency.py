@@ -61,7 +61,7 @@ async def _round(
         poster.run(address, requests, RATE),
         poster.elsewhere("bench.committer", str(COMMITS), given=given),
     )
-    await readers.greeted(consoles)
+    await readers.greeted(consoles, quiet=3)
     gc.enable()
     readers.close(consoles)
     return _latencies(consoles, desk, answered, start), commits

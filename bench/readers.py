@@ -138,14 +138,13 @@ async def settled(readers: Sequence[Reader], expected: int) -> float:
     raise RuntimeError(f"{short} of {len(readers)} readers did not get everything")
 
 
-async def greeted(readers: Sequence[Reader]) -> None:
-    """Wait until each has caught up and nothing more comes: the product says who is there."""
-    quiet, before = 0, -1
-    while quiet < 10:
-        await asyncio.sleep(0.05)
-        now = sum(reader.bytes for reader in readers)
-        quiet = quiet + 1 if now == before and all(reader.bytes for reader in readers) else 0
-        before = now
+async def greeted(readers: Sequence[Reader], *, quiet: float = 0.5) -> None:
+    """Wait until each has had something and nothing more came for `quiet` seconds."""
+    while True:
+        before = sum(reader.bytes for reader in readers)
+        await asyncio.sleep(quiet)
+        if before == sum(reader.bytes for reader in readers) and all(reader.bytes for reader in readers):
+            return
 
 
 def close(readers: Sequence[Reader]) -> None:

@@ -59,7 +59,7 @@ class Feed:
         self.position = Position(0, 0)
         self.epoch = UUID(int=0)
         self._woken = asyncio.Event()
-        self._reader: RawConnection | None = None
+        self.reader: RawConnection | None = None
         self._pause = _LOOK_SECONDS
         self._followers: dict[UUID, set[Callable[[], None]]] = {}
 
@@ -104,11 +104,11 @@ class Feed:
 
     async def _turn(self) -> None:
         """Read once and give it out; sets for how long to wait for a ring before the next look."""
-        if self._reader is None or self._reader.is_closed():
-            self._reader = await self.database.connect()
-        rows, hidden = await facts.look(self._reader, self.position, limit=_PAGE)
+        if self.reader is None or self.reader.is_closed():
+            self.reader = await self.database.connect()
+        rows, hidden = await facts.look(self.reader, self.position, limit=_PAGE)
         given = 0
-        for frame in await self.frames(rows, self._reader) if rows else ():
+        for frame in await self.frames(rows, self.reader) if rows else ():
             given += await self._give(frame)
             if given > _BREATH:
                 given = await asyncio.sleep(0, 0)
@@ -125,10 +125,10 @@ class Feed:
             self._pause = _LOOK_SECONDS
 
     async def _hang_up(self) -> None:
-        if self._reader is not None:
+        if self.reader is not None:
             with suppress(Exception):
-                await self._reader.close(timeout=1)
-            self._reader = None
+                await self.reader.close(timeout=1)
+            self.reader = None
 
     async def frames(self, rows: list[facts.Row], connection: RawConnection | None = None) -> list[Frame]:
         return await frames.build(self.database, rows, epoch=self.epoch, connection=connection)
@@ -158,14 +158,14 @@ class Feed:
 
     async def _recheck(self, frame: Frame) -> None:
         """People, teams or channels changed: who sees other things than before takes the state anew."""
-        assert self._reader is not None
+        assert self.reader is not None
         id = frame.ids[f"{frame.noun}_id"]
-        keys = await rights.touched(self._reader, frame.noun, id)
+        keys = await rights.touched(self.reader, frame.noun, id)
         consoles = [one for one in self.hub.holders(keys) if isinstance(one, Console)]
         if frame.noun == "agent":  # of his colleagues, only the leads hold keys that are his
             consoles = [one for one in consoles if one.viewer.agent_id == id or one.viewer.role == "lead"]
         try:
-            now = await rights.keys_of(self._reader, [console.viewer for console in consoles])
+            now = await rights.keys_of(self.reader, [console.viewer for console in consoles])
         except Exception:  # who cannot be checked may have lost his right
             for console in consoles:
                 console.end(RESYNC)

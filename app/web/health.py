@@ -13,8 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.core import heartbeat, migrate, storage
-from app.core.config import SettingsError
+from app.core import heartbeat, revision, storage
 from app.core.db import Database
 
 
@@ -48,19 +47,11 @@ async def _checks(state: Any) -> dict[str, bool]:
     try:
         async with asyncio.timeout(3):
             await database.raw.fetchval("select 1")
-            migrated = state.migrated = state.migrated or await _migrated(database)
+            migrated = state.migrated = state.migrated or await revision.is_newest(database.raw)
             loops = migrated and bool(await heartbeat.fresh(database.raw))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return {"database": False, "migrations": False, "loops": False}
     return {"database": True, "migrations": migrated, "loops": loops}
-
-
-async def _migrated(database: Database) -> bool:
-    """Asked until it is: who was ready goes on while a newer version migrates, until its turn comes."""
-    try:
-        return not await migrate.pending(database.url)
-    except SettingsError:
-        return False
 
 
 routes = [Route("/healthz", _alive, name="alive"), Route("/readyz", _ready, name="ready")]

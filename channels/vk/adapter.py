@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, SecretStr
 
@@ -14,6 +14,7 @@ from channels.base import (
     Capabilities,
     Event,
     Link,
+    OutgoingFile,
     OutgoingMessage,
     Rejected,
     Sender,
@@ -23,7 +24,9 @@ from channels.base import (
 )
 from channels.vk import fetch, parse, pull, send
 from channels.vk.client import Client
-from channels.vk.upload import Uploader
+
+if TYPE_CHECKING:
+    from channels.vk.upload import Uploader
 
 
 class VkSettings(AdapterSettings):
@@ -60,7 +63,7 @@ class VkAdapter:
         self.settings = cast(VkSettings, account.settings)
         token = self.settings.token.get_secret_value()
         self._client = Client(token, self.settings.http)
-        self._uploader = Uploader(self._client, token)
+        self._uploader: Uploader | None = None
         self._group = self.settings.group_id
         self._confirmation = self.settings.confirmation
 
@@ -111,7 +114,14 @@ class VkAdapter:
         return parse.parse(payload)
 
     async def send(self, message: OutgoingMessage) -> Sent:
-        return await send.send(self._client, self._uploader, message)
+        return await send.send(self._client, self._upload, message)
+
+    async def _upload(self, file: OutgoingFile, *, peer: int) -> str:
+        if self._uploader is None:  # its library is for those alone who send files
+            from channels.vk.upload import Uploader
+
+            self._uploader = Uploader(self._client, self.settings.token.get_secret_value())
+        return await self._uploader.upload(file, peer=peer)
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         return await fetch.fetch(self._client, ref, limit=limit)
@@ -129,5 +139,6 @@ class VkAdapter:
         return Link(url=f"https://vk.me/club{group}?ref={token}")
 
     async def close(self) -> None:
-        await self._uploader.close()
+        if self._uploader is not None:
+            await self._uploader.close()
         await self._client.close()

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.base import OutgoingMessage, Rejected, Sent
 from channels.text import clean, split
 from channels.vk.client import Client
 from channels.vk.errors import failure
-from channels.vk.upload import Uploader
+
+Upload = Callable[..., Awaitable[str]]
+"""`upload(file, peer=…)`: uploads a file for a message and returns what to attach."""
 
 MAX_TEXT = 4096
 MAX_FILES = 10
@@ -29,7 +32,7 @@ def peer_of(chat: str) -> int:
     return int(chat)
 
 
-async def send(client: Client, uploader: Uploader, message: OutgoingMessage) -> Sent:
+async def send(client: Client, upload: Upload, message: OutgoingMessage) -> Sent:
     """Send a text, in parts when long, and the files with its last part; raises a `DeliveryError`."""
     peer = peer_of(message.chat or message.recipient)
     if any(file.size > MAX_FILE for file in message.files):
@@ -37,7 +40,7 @@ async def send(client: Client, uploader: Uploader, message: OutgoingMessage) -> 
     parts = split(clean(message.text), MAX_TEXT)
     if not parts and not message.files:
         raise Rejected("The message is empty", code="empty")
-    attachments = [await uploader.upload(file, peer=peer) for file in message.files]
+    attachments = [await upload(file, peer=peer) for file in message.files]
     sent: list[str] = []
     for number, given in enumerate(_bodies(message, peer, parts, attachments)):
         try:

@@ -106,12 +106,12 @@ def box(app: FastAPI) -> Box:
 
 
 @asynccontextmanager
-async def serve(app: Any) -> AsyncIterator[str]:
+async def serve(app: Any, *, ws: Any = FrameProtocol) -> AsyncIterator[str]:
     """Any ASGI application behind a real server on a free port of the loopback; yields its address.
 
     It has to be started already: the server leaves its lifespan alone.
     """
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws=FrameProtocol, lifespan="off")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws=ws, lifespan="off")
     server = uvicorn.Server(config)
     listener = config.bind_socket()
     running = asyncio.create_task(server._serve([listener]))
