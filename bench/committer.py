@@ -33,7 +33,7 @@ async def commit(url: str, channel_id: str, *, rate: float, count: int) -> dict[
     began = loop.time()
     for number in range(count):
         await asyncio.sleep(began + number / rate - loop.time())
-        values = store.parameters(_message(number), route=route, inbound_id=None, customer_id=None)
+        values = store.parameters(store.Incoming(_message(number), route))
         start = time.perf_counter()
         await connection.fetchrow(store.statement(), *values)
         spent["message"].append(time.perf_counter() - start)
