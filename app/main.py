@@ -39,6 +39,7 @@ from channels import adapters
 from channels.rest import router as channels
 from dialogs.api import router as dialogs
 from dialogs.api_customers import router as customers
+from dialogs.api_search import router as search
 from tasks.api import router as tasks
 
 PREFIX = "/api/v1"
@@ -76,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.migrated = app.state.draining = False
     problems.install(app)
     _add(app, webhooks.routes)  # first: routes are tried in their order
-    for router in (people, channels, dialogs, customers, tasks, sync.router):
+    for router in (people, channels, dialogs, customers, search, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
     _add(app, [*live.routes, *health.routes, *metrics.routes])

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy import ColumnElement, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.agents.viewer import Viewer
 from app.core.errors import NotFound
@@ -84,6 +85,19 @@ def either(parts: Sequence[Ground]) -> Ground:
     """One ground out of several."""
     sql = " or ".join(f"({part.sql})" for part in parts) or "false"
     return Ground(sql, tuple(key for part in parts for key in part.keys))
+
+
+def in_sight(viewer: Viewer, dialog_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Condition on a message by its dialog: the viewer may see that one or a later one of the customer."""
+    if viewer.is_admin:
+        return true()
+    own = aliased(Dialog)
+    return exists().where(
+        own.id == dialog_id,
+        Dialog.customer_id == own.customer_id,
+        Dialog.number >= own.number,
+        visible(viewer),
+    )
 
 
 def audience(

@@ -28,6 +28,8 @@ from dialogs.listing import CUSTOMER_WORDS, IDENTITY_WORDS, PLACE, dialog_lists,
 DIALOG_STATUSES = ("open", "snoozed", "closed")
 DIRECTIONS = ("in", "out", "note", "system")
 MESSAGE_STATUSES = ("queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled")
+WORDS = "to_tsvector('russian', translate(text, 'ёЁ-/+<', 'ее    '))"
+"""What a message is found by: Russian and English stems; a number after a sign stands for itself."""
 FILE_STATES = ("pending", "stored", "unavailable")
 
 dialog_numbers = Sequence("dialog_numbers", metadata=Base.metadata)
@@ -102,6 +104,8 @@ class Dialog(Base):
     waiting_since: Mapped[datetime | None]
     """First message of the customer that nobody answered."""
     first_response_at: Mapped[datetime | None]
+    first_response_by: Mapped[UUID | None]
+    """Who answered the customer first, where an agent of ours did."""
     last_message_id: Mapped[UUID | None]
     last_message_at: Mapped[created]
     last_direction: Mapped[str] = mapped_column(server_default="in")
@@ -123,6 +127,12 @@ class Dialog(Base):
         Index("uq_dialogs_open", "customer_id", unique=True, postgresql_where=sql("status <> 'closed'")),
         Index("ix_dialogs_customer", "customer_id", "number"),
         *dialog_lists(),
+        Index(
+            "ix_dialogs_first_response",
+            "created_at",
+            postgresql_include=["first_response_at", "first_response_by", "channel_id", "team_id"],
+            postgresql_where=sql("first_response_by is not null"),
+        ),
         Index("ix_dialogs_snoozed", "snoozed_until", postgresql_where=sql("status = 'snoozed'")),
         # Room for the next versions of a row on its page: a message that does not move the dialog in the
         # lists touches no index then.
@@ -213,6 +223,12 @@ class Message(Base):
         Index("uq_messages_client_key", "author_id", "client_key", unique=True),
         Index("ix_messages_thread", "customer_id", "seq"),
         Index("ix_messages_dialog", "dialog_id", "seq"),
+        Index(
+            "ix_messages_words",
+            sql(WORDS),
+            postgresql_using="gin",
+            postgresql_where=sql("direction <> 'system'"),
+        ),
         Index(
             "ix_messages_outbox",
             "channel_id",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.core.paging import Page
 from app.core.text import LongText, ShortText
 
 DialogStatus = Literal["open", "snoozed", "closed"]
@@ -200,3 +201,57 @@ class ContactNew(BaseModel, extra="forbid"):
 
     kind: Literal["email", "telegram", "vk"]
     external_id: ShortText = Field(min_length=1, examples=["anna@example.org"])
+
+
+class FragmentPart(BaseModel):
+    """A piece of a found text; `match`: it is what was looked for."""
+
+    text: str
+    match: bool
+
+
+class SearchHit(BaseModel):
+    """A message that was found, in short."""
+
+    message_id: UUID
+    seq: int
+    direction: Literal["in", "out", "note", "system"]
+    created_at: datetime
+    author_id: UUID | None
+    channel_id: UUID | None
+    dialog_id: UUID
+    dialog_number: int
+    customer: CustomerRef
+    fragment: list[FragmentPart] = Field(description="Plain text around the first match, in order.")
+
+
+class SearchPage(Page[SearchHit]):
+    """Messages that answer a query. A page may be short, even empty, and yet have a `next`."""
+
+    nothing_asked: bool = Field(
+        False,
+        description="The query has nothing that could be found: common words (`and`), signs, `-not` alone.",
+    )
+
+
+class FirstResponses(BaseModel):
+    """First answers to dialogs that began in a period; times in seconds."""
+
+    answered: int = Field(description="Dialogs that were answered.")
+    average: float | None
+    median: float | None
+    p90: float | None = Field(description="Nine of ten were answered faster.")
+
+
+class AgentFirstResponses(FirstResponses):
+    agent_id: UUID
+    name: str
+
+
+class FirstResponseReport(BaseModel):
+    """First answers by agent, most dialogs first."""
+
+    starts_at: datetime
+    ends_at: datetime
+    agents: list[AgentFirstResponses]
+    total: FirstResponses
