@@ -1,6 +1,6 @@
 """REST of the search over messages and of the reports."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from app.agents.deps import Caller
 from app.core import paging
 from app.core.deps import Session
 from app.core.errors import Invalid
-from dialogs import search
-from dialogs.schemas import SearchPage
+from dialogs import reports, search
+from dialogs.schemas import FirstResponseReport, SearchPage
 
 router = APIRouter()
 Asked = Annotated[str, Query(max_length=200, description='Words, `"a phrase"`, `or`, `-not`, numbers.')]
@@ -43,4 +43,27 @@ async def search_messages(
     filters = search.Filters(channel_id, team_id, agent_id, customer_id, direction, since, until)
     return await search.page(
         session, caller, asked=q, typing=typing, filters=filters, cursor=cursor, limit=limit
+    )
+
+
+@router.get("/reports/first-response", operation_id="report_first_response", tags=["Reports"])
+async def report_first_response(
+    session: Session,
+    caller: Caller,
+    first_day: Annotated[
+        date | None, Query(alias="from", description="First day; a month ago if left out.")
+    ] = None,
+    last_day: Annotated[
+        date | None, Query(alias="to", description="Last day, with all of it; today.")
+    ] = None,
+    tz: Annotated[
+        str | None, Query(max_length=64, description="Time zone of the days; the caller's own.")
+    ] = None,
+    channel_id: UUID | None = None,
+    team_id: UUID | None = None,
+) -> FirstResponseReport:
+    """First answers to dialogs that began in the period: an agent's own, a lead's teams', an admin's all."""
+    period = reports.days(first_day, last_day, time_zone=tz or caller.time_zone)
+    return await reports.first_response(
+        session, caller, period=period, channel_id=channel_id, team_id=team_id
     )

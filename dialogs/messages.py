@@ -128,7 +128,9 @@ async def _show(session: AsyncSession, viewer: Viewer, dialog: Dialog, message: 
     dialog.preview = " ".join(message.text.split())[:PREVIEW] or await _first_kind(session, message.id)
     if message.direction == "out":
         dialog.waiting_since = None
-        dialog.first_response_at = dialog.first_response_at or message.created_at
+        if dialog.first_response_at is None:
+            dialog.first_response_at = message.created_at
+            dialog.first_response_by = viewer.agent_id if dialog.inbound_count else None
         if dialog.status != "open":
             await _open(session, viewer, dialog)
     await mark_read(session, viewer, dialog, dialog.inbound_count)

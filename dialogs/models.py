@@ -105,7 +105,7 @@ class Dialog(Base):
     """First message of the customer that nobody answered."""
     first_response_at: Mapped[datetime | None]
     first_response_by: Mapped[UUID | None]
-    """Who answered the customer first, where an agent of ours did."""
+    """Null where we wrote first, or where the answer was written in the platform's own interface."""
     last_message_id: Mapped[UUID | None]
     last_message_at: Mapped[created]
     last_direction: Mapped[str] = mapped_column(server_default="in")

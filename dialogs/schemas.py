@@ -235,9 +235,9 @@ class SearchPage(Page[SearchHit]):
 
 
 class FirstResponses(BaseModel):
-    """First answers to dialogs that began in a period; times in seconds."""
+    """How fast dialogs were answered, from their beginning to the first answer, in seconds."""
 
-    answered: int = Field(description="Dialogs that were answered.")
+    answered: int = Field(description="Dialogs.")
     average: float | None
     median: float | None
     p90: float | None = Field(description="Nine of ten were answered faster.")
@@ -249,7 +249,7 @@ class AgentFirstResponses(FirstResponses):
 
 
 class FirstResponseReport(BaseModel):
-    """First answers by agent, most dialogs first."""
+    """First answers by who gave them, most dialogs first, and all of them together."""
 
     starts_at: datetime
     ends_at: datetime

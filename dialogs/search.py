@@ -25,7 +25,7 @@ CANDIDATES = 500
 """Answers that a step takes at most."""
 FIRST_STEP = 1000
 """Messages that the first step looks at."""
-BUDGET = 0.06
+BUDGET = 0.1
 """Seconds after which no further step is begun."""
 _GROWTH = 16
 _LAST = UUID(int=2**128 - 1)
@@ -63,6 +63,11 @@ class Search:
     query: str
     filters: Filters
 
+    @property
+    def has_phrase(self) -> bool:
+        """Whether texts have to be read to know: the index does not hold the order of words."""
+        return "<" in self.query
+
 
 async def page(
     session: AsyncSession,
@@ -85,8 +90,7 @@ async def page(
         high = min(high, _ceiling(filters))
         stretch = await _stretch(session, search, high=high, floor=floor, limit=limit)
     else:
-        answers = await _answers(session, search, low=low, high=high)
-        stretch = Stretch(low, high, [id for id, seen in answers if seen])
+        stretch = Stretch(low, high, await _seen(session, search, low=low, high=high))
     ranked = [place for place in await _ranked(session, search, stretch) if after is None or place > after]
     items = await _hits(session, query, [UUID(int=-place[1]) for place in ranked[:limit]])
     return SearchPage(items=items, next=_next(stretch, ranked, limit=limit, floor=floor), nothing_asked=False)
@@ -132,17 +136,32 @@ async def _stretch(session: AsyncSession, search: Search, *, high: UUID, floor: 
     top, low = await _first_step(session, high)
     bottom = top
     while bottom > floor:
-        rows = await _answers(session, search, low=max(low, floor), high=bottom, limit=CANDIDATES)
-        ids += [id for id, seen in rows if seen]
-        reached = rows[-1][0] if len(rows) == CANDIDATES else max(low, floor)
-        span, bottom = _time(bottom) - _time(reached), reached
+        rows = await _answers(session, search, low=max(low, floor), high=bottom)
+        ids += [id for id, seen in rows[:CANDIDATES] if seen]
+        reached = rows[CANDIDATES - 1][0] if len(rows) > CANDIDATES else max(low, floor)
         before, now = now, time.perf_counter()
         left = BUDGET - (now - began)
-        if len(ids) >= limit or left <= 0:
-            break
+        if len(ids) >= limit or left <= 0 or reached <= floor:
+            return Stretch(reached, top, ids)
+        if bottom == top and not search.has_phrase:
+            rest = await _answers(session, search, low=floor, high=reached, all_if_few=True)
+            if len(rest) <= CANDIDATES:
+                return Stretch(floor, top, ids + [id for id, seen in rest if seen])
+            now = time.perf_counter()
         worth = min(_GROWTH, CANDIDATES / max(1, len(rows)), max(1, left / (now - before)))
-        low = _earlier(bottom, int(span * worth) + 1)
+        low = _earlier(reached, int((_time(bottom) - _time(reached)) * worth) + 1)
+        bottom = reached
     return Stretch(bottom, top, ids)
+
+
+async def _seen(session: AsyncSession, search: Search, *, low: UUID, high: UUID) -> list[UUID]:
+    """All that the viewer may see of a stretch that was gone through before."""
+    ids: list[UUID] = []
+    while high > low:
+        rows = await _answers(session, search, low=low, high=high)
+        ids += [id for id, seen in rows[:CANDIDATES] if seen]
+        high = rows[CANDIDATES - 1][0] if len(rows) > CANDIDATES else low
+    return ids
 
 
 async def _first_step(session: AsyncSession, high: UUID) -> tuple[UUID, UUID]:
@@ -173,17 +192,19 @@ def _earlier(id: UUID, milliseconds: int) -> UUID:
 
 
 async def _answers(
-    session: AsyncSession, search: Search, *, low: UUID, high: UUID, limit: int | None = None
+    session: AsyncSession, search: Search, *, low: UUID, high: UUID, all_if_few: bool = False
 ) -> list[tuple[UUID, bool]]:
     """Messages of a stretch that answer, newest first, and whether the viewer may see each.
 
-    The bounds are few pages of the key, the words few of theirs: the server joins both before it reads
-    a message. Rights are asked of the answers alone.
+    One more than `CANDIDATES` at most, so that one knows of the rest; `all_if_few`: any of them then. The
+    server joins the index of words with that of ids before it reads a message; rights are asked last.
     """
     where = [Message.id >= low, Message.id < high, search_words.holds(search.query)]
     answer = select(Message.id, Message.dialog_id).where(*where, *_chosen(search.filters))
+    if all_if_few:
+        answer = answer.limit(CANDIDATES + 1)
     found = answer.cte("found").prefix_with("MATERIALIZED")
-    newest = select(found).order_by(found.c.id.desc()).limit(limit).subquery("newest")
+    newest = select(found).order_by(found.c.id.desc()).limit(CANDIDATES + 1).subquery("newest")
     seen = access.in_sight(search.viewer, newest.c.dialog_id)
     rows = await session.execute(select(newest.c.id, seen.label("seen")).order_by(newest.c.id.desc()))
     return [(id, is_seen) for id, is_seen in rows]

@@ -33,6 +33,13 @@ _BEGINNING = 3
 MARKS = ("\x01", "\x02")
 _BEFORE, _LENGTH = 60, 220
 """A fragment begins so many letters before the first match, and is so long."""
+_PLANNING = {
+    "plan_cache_mode": "force_custom_plan",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "work_mem": "64MB",
+}
+"""A common word and a rare one need different plans; a bitmap of messages must not become one of pages."""
 _LOOKED_AT = 20_000
 """Letters of a text in which matches are marked."""
 
@@ -98,8 +105,7 @@ def _term(minus: str, phrase: str | None, word: str | None) -> str:
 async def query_of(session: AsyncSession, words: Words) -> str | None:
     """The tsquery; None when nothing is asked for that could be found: only common words, or only `-not`.
 
-    The statements after it in the transaction are planned for the values they get: a common and a rare
-    word need different plans.
+    Also readies the transaction for the statements that search with it.
     """
     query = func.websearch_to_tsquery(literal_column("'russian'"), words.text)
     if words.beginning:
@@ -109,16 +115,8 @@ async def query_of(session: AsyncSession, words: Words) -> str | None:
         query = func.coalesce(
             select(query.op("&&")(either)).where(func.numnode(whole) > 0).scalar_subquery(), query
         )
-    row = (
-        await session.execute(
-            select(
-                cast(query, Text),
-                func.querytree(query),
-                func.set_config("plan_cache_mode", "force_custom_plan", True),
-                func.set_config("jit", "off", True),
-            )
-        )
-    ).one()
+    settings = (func.set_config(name, value, True) for name, value in _PLANNING.items())
+    row = (await session.execute(select(cast(query, Text), func.querytree(query), *settings))).one()
     return row[0] if row[1] not in ("", "T") else None
 
 

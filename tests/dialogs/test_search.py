@@ -95,9 +95,7 @@ async def test_beginning_of_a_word_while_typing(desk: Desk) -> None:
     assert await texts(desk.anna, f"{word} деньги или", typing=True) == [f"заказ и деньги {word}"]
 
 
-@pytest.mark.parametrize(
-    "q", ["", "  ", "и в на", "the", "-заказ", "!!!", '"', "()", "-", '""', "or"]
-)
+@pytest.mark.parametrize("q", ["", "  ", "и в на", "the", "-заказ", "!!!", '"', "()", "-", '""', "or"])
 async def test_nothing_asked_is_said(desk: Desk, q: str) -> None:
     for typing in (False, True):
         found = await ask(desk.anna, q, typing=typing)
