@@ -28,6 +28,8 @@ TAGS = [
     {"name": "Dialogs", "description": "Handlings of customers' matters, and their messages."},
     {"name": "Customers", "description": "People we talk with."},
     {"name": "Files", "description": "Attachments."},
+    {"name": "Search", "description": "Messages by their words."},
+    {"name": "Reports", "description": "How the desk does."},
     {"name": "Tasks", "description": "Work that outlives the talk."},
     {"name": "Live", "description": "State, then every change of it."},
     {"name": "Site chat", "description": "What visitors' browsers call: no login, a visitor token."},

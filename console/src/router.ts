@@ -15,6 +15,7 @@ const routes: RouteRecordRaw[] = [
         component: () => import('./features/inbox/InboxPage.vue'),
       },
       { path: 'dialogs/:dialog', redirect: (to) => ({ name: 'inbox', params: { view: 'all', dialog: to.params.dialog } }) },
+      { path: 'search', name: 'search', component: () => import('./features/search/SearchPage.vue') },
       { path: 'tasks/:task?', name: 'tasks', component: () => import('./features/tasks/TasksPage.vue') },
       { path: 'customers/:customer?', name: 'customers', component: () => import('./features/customer/CustomersPage.vue') },
       {

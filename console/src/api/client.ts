@@ -2,7 +2,7 @@
 
 import { get, patch, post, put, remove } from './http'
 import type {
-  Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, ListedDialog, Me, Message, NewMessage,
+  Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
   NewTask, Page, Quarantined, Snapshot, Task, Team, Token,
 } from './types'
 
@@ -40,6 +40,7 @@ export const messages = {
   page: (customer: string, query: Query) =>
     get<{ items: Message[]; has_more: boolean }>(`/customers/${customer}/messages`, query),
   send: (dialog: string, body: NewMessage) => post<Message>(`/dialogs/${dialog}/messages`, body),
+  find: (query: Query, signal?: AbortSignal) => get<Page<Hit> & { nothing_asked: boolean }>('/search', query, signal),
   cancel: (id: string) => post<Message>(`/messages/${id}/cancel`),
   resend: (id: string) => post<Message>(`/messages/${id}/resend`),
 }

@@ -732,6 +732,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/first-response": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report First Response
+         * @description First answers to dialogs that began in the period: an agent's own, a lead's teams', an admin's all.
+         */
+        get: operations["report_first_response"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Messages
+         * @description Messages of the threads the caller may see: the best of the newest first, then those before.
+         */
+        get: operations["search_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sync": {
         parameters: {
             query?: never;
@@ -1077,6 +1117,30 @@ export interface components {
             team_ids?: string[] | null;
             /** Time Zone */
             time_zone?: string | null;
+        };
+        /** AgentFirstResponses */
+        AgentFirstResponses: {
+            /**
+             * Agent Id
+             * Format: uuid
+             */
+            agent_id: string;
+            /**
+             * Answered
+             * @description Dialogs.
+             */
+            answered: number;
+            /** Average */
+            average: number | null;
+            /** Median */
+            median: number | null;
+            /** Name */
+            name: string;
+            /**
+             * P90
+             * @description Nine of ten were answered faster.
+             */
+            p90: number | null;
         };
         /**
          * AgentNew
@@ -1689,6 +1753,55 @@ export interface components {
              * Format: uuid
              */
             identity_id: string;
+        };
+        /**
+         * FirstResponseReport
+         * @description First answers by who gave them, most dialogs first, and all of them together.
+         */
+        FirstResponseReport: {
+            /** Agents */
+            agents: components["schemas"]["AgentFirstResponses"][];
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            total: components["schemas"]["FirstResponses"];
+        };
+        /**
+         * FirstResponses
+         * @description How fast dialogs were answered, from their beginning to the first answer, in seconds.
+         */
+        FirstResponses: {
+            /**
+             * Answered
+             * @description Dialogs.
+             */
+            answered: number;
+            /** Average */
+            average: number | null;
+            /** Median */
+            median: number | null;
+            /**
+             * P90
+             * @description Nine of ten were answered faster.
+             */
+            p90: number | null;
+        };
+        /**
+         * FragmentPart
+         * @description A piece of a found text; `match`: it is what was looked for.
+         */
+        FragmentPart: {
+            /** Match */
+            match: boolean;
+            /** Text */
+            text: string;
         };
         /** IdentityChannel */
         IdentityChannel: {
@@ -2317,6 +2430,62 @@ export interface components {
             id: string;
             /** Text */
             text: string;
+        };
+        /**
+         * SearchHit
+         * @description A message that was found, in short.
+         */
+        SearchHit: {
+            /** Author Id */
+            author_id: string | null;
+            /** Channel Id */
+            channel_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            customer: components["schemas"]["CustomerRef"];
+            /**
+             * Dialog Id
+             * Format: uuid
+             */
+            dialog_id: string;
+            /** Dialog Number */
+            dialog_number: number;
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "in" | "out" | "note" | "system";
+            /**
+             * Fragment
+             * @description Plain text around the first match, in order.
+             */
+            fragment: components["schemas"]["FragmentPart"][];
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /** Seq */
+            seq: number;
+        };
+        /**
+         * SearchPage
+         * @description Messages that answer a query. A page may be short, even empty, and yet have a `next`.
+         */
+        SearchPage: {
+            /** Items */
+            items: components["schemas"]["SearchHit"][];
+            /** Next */
+            next?: string | null;
+            /**
+             * Nothing Asked
+             * @description The query has nothing that could be found: common words (`and`), signs, `-not` alone.
+             * @default false
+             */
+            nothing_asked: boolean;
         };
         /**
          * SessionIn
@@ -4138,6 +4307,85 @@ export interface operations {
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    report_first_response: {
+        parameters: {
+            query?: {
+                /** @description First day; a month ago if left out. */
+                from?: string | null;
+                /** @description Last day, with all of it; today. */
+                to?: string | null;
+                /** @description Time zone of the days; the caller's own. */
+                tz?: string | null;
+                channel_id?: string | null;
+                team_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirstResponseReport"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    search_messages: {
+        parameters: {
+            query: {
+                /** @description Words, `"a phrase"`, `or`, `-not`, numbers. */
+                q: string;
+                /** @description The last word may be unfinished: also find words that begin so. */
+                typing?: boolean;
+                channel_id?: string | null;
+                /** @description Team of the dialog. */
+                team_id?: string | null;
+                /** @description Author of the message. */
+                agent_id?: string | null;
+                customer_id?: string | null;
+                direction?: ("in" | "out" | "note") | null;
+                /** @description Not before; with a time zone. */
+                since?: string | null;
+                /** @description Before; with a time zone. */
+                until?: string | null;
+                /** @description `next` of the page before. */
+                cursor?: string | null;
+                /** @description How many items at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];

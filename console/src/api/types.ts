@@ -35,6 +35,9 @@ export type NewMessage = S['MessageNew']
 export type Attachment = Sent<S['AttachmentOut']>
 export type AttachmentKind = Attachment['kind']
 
+export type Hit = Sent<S['SearchHit']>
+export type FragmentPart = S['FragmentPart']
+
 export type Task = Sent<S['TaskOut']>
 export type TaskStatus = Task['status']
 export type TaskView = 'mine' | 'created' | 'team' | 'overdue' | 'all'

@@ -22,8 +22,13 @@ const en: Messages = {
   },
   theme: { auto: 'As the system', light: 'Light', dark: 'Dark' },
   palette: {
-    placeholder: 'Customer, dialog number, section, action', places: 'Sections', actions: 'Actions', dialogs: 'Dialogs', customers: 'Customers',
-    theme: 'Switch appearance',
+    placeholder: 'Customer, dialog number, words of a talk, section', places: 'Sections', actions: 'Actions', dialogs: 'Dialogs', customers: 'Customers',
+    theme: 'Switch appearance', messages: 'Messages', inMessages: 'Look for “{q}” in messages',
+  },
+  search: {
+    title: 'Search messages', placeholder: 'Words, "an exact phrase", order number, phone', found: 'Found messages',
+    further: 'Search further', ask: 'What was it about?', none: 'There are no such messages',
+    hint: 'Any form of a word is found. A minus before a word leaves it out: delivery -courier.',
   },
   keys: {
     next: 'Next', previous: 'Previous', open: 'Open', reply: 'Reply', note: 'Note', task: 'Create a task', assign: 'Assign', snooze: 'Snooze',

@@ -12,10 +12,12 @@ export interface Thread {
   /** Ascending by seq; unconfirmed messages stand last. */
   items: ThreadMessage[]
   hasMore: boolean
+  /** What is loaded ends before the newest: somebody jumped to an earlier message. */
+  hasNewer: boolean
   loaded: boolean
 }
 
-export const newThread = (customer: string): Thread => ({ customer, items: [], hasMore: false, loaded: false })
+export const newThread = (customer: string): Thread => ({ customer, items: [], hasMore: false, hasNewer: false, loaded: false })
 
 const same = (a: ThreadMessage, b: ThreadMessage) =>
   a.id === b.id || (a.client_key !== null && a.client_key === b.client_key && a.author_id === b.author_id)
@@ -51,6 +53,7 @@ export function applyToThread(thread: Thread, fact: Fact): void {
   const oldest = thread.items.find((item) => !item.local)
   const known = thread.items.some((item) => same(item, message))
   if (!known && thread.hasMore && oldest && message.seq < oldest.seq) return
+  if (!known && thread.hasNewer && message.seq > lastSeq(thread)) return
   putMessage(thread, message)
 }
 

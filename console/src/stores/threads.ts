@@ -7,7 +7,7 @@ import type { Fact } from '@/api/facts'
 import type { Message, NewMessage } from '@/api/types'
 import { Freshness } from '@/state/freshness'
 import {
-  applyToThread, dropMessage, firstSeq, newThread, putMessage, type Thread, type ThreadMessage,
+  applyToThread, dropMessage, firstSeq, lastSeq, newThread, putMessage, type Thread, type ThreadMessage,
 } from '@/state/threads'
 
 const PAGE = 50
@@ -45,8 +45,10 @@ export const useThreads = defineStore('threads', () => {
     const thread = ensure(customer)
     const mark = freshness.mark()
     const page = await api.page(customer, { limit: PAGE })
+    if (thread.hasNewer) thread.items = thread.items.filter((m) => m.local)
     take(thread, page.items, mark)
     thread.hasMore = page.has_more
+    thread.hasNewer = false
     thread.loaded = true
   }
 
@@ -60,11 +62,37 @@ export const useThreads = defineStore('threads', () => {
     thread.hasMore = page.has_more
   }
 
+  /** The part of a thread around a message; what follows it is loaded on the way down. */
+  async function loadAround(customer: string, seq: number): Promise<void> {
+    latest = customer
+    const thread = ensure(customer)
+    if (thread.items.some((m) => m.seq === seq)) return
+    const mark = freshness.mark()
+    const [before, after] = await Promise.all([
+      api.page(customer, { before: seq + 1, limit: PAGE / 2 }), api.page(customer, { after: seq, limit: PAGE / 2 }),
+    ])
+    thread.items = thread.items.filter((m) => m.local)
+    take(thread, [...before.items, ...after.items], mark)
+    thread.hasMore = before.has_more
+    thread.hasNewer = after.has_more
+    thread.loaded = true
+  }
+
+  async function loadNewer(customer: string): Promise<void> {
+    const thread = ensure(customer)
+    if (!thread.hasNewer) return
+    const mark = freshness.mark()
+    const page = await api.page(customer, { after: lastSeq(thread), limit: PAGE })
+    take(thread, page.items, mark)
+    thread.hasNewer = page.has_more
+  }
+
   /** After a resync there may be a gap: what is loaded is taken anew. */
   async function reload(): Promise<void> {
     for (const thread of byCustomer.value.values()) {
       thread.items = thread.items.filter((m) => m.local)
       thread.loaded = false
+      thread.hasNewer = false
     }
     byCustomer.value = new Map([...byCustomer.value].filter(([id, t]) => id === latest || t.items.length > 0))
     if (latest) await load(latest)
@@ -84,6 +112,7 @@ export const useThreads = defineStore('threads', () => {
 
   async function send(local: ThreadMessage, body: NewMessage): Promise<void> {
     unsent.set(local.id, body)
+    if (ensure(local.customer_id).hasNewer) await load(local.customer_id)
     putMessage(ensure(local.customer_id), local)
     put(await api.send(local.dialog_id, body))
     unsent.delete(local.id)
@@ -107,5 +136,5 @@ export const useThreads = defineStore('threads', () => {
     unsent.clear()
   }
 
-  return { byCustomer, get, load, loadOlder, reload, apply, put, send, mark, drop, bodyOf, cancel, resend, clear }
+  return { byCustomer, get, load, loadAround, loadOlder, loadNewer, reload, apply, put, send, mark, drop, bodyOf, cancel, resend, clear }
 })

@@ -9,6 +9,8 @@ export interface PickItem {
   group?: string
   icon?: Component
   chosen?: boolean
+  /** The label in pieces, of which some are what was looked for. */
+  parts?: { text: string; match: boolean }[]
   /** Further words by which it is found. */
   words?: string
   /** Found by the server: shown whatever is typed. */
