@@ -12,10 +12,12 @@ PLACE = f"case when status = 'open' then {PLACE_BY_WAIT} else {PLACE_BY_TIME} en
 _DIGITS = "regexp_replace(phone, '[^0-9]', '', 'g')"
 CUSTOMER_WORDS = f"lower(' ' || name || ' ' || email || ' ' || phone || ' ' || {_DIGITS})"
 IDENTITY_WORDS = "lower(' ' || username || ' ' || external_id)"
+MESSAGE_WORDS = "to_tsvector('russian', translate(text, 'ёЁ-/+<', 'ее    '))"
+"""Stems of Russian and English words; a number after a sign is a word of its own."""
 
 
 def dialog_lists() -> list[Index]:
-    """One for each ground on which dialogs are seen (`access.grounds`), all in the order of a list.
+    """One for each ground on which dialogs are seen (`access.grounds`), in the order of a list; and others.
 
     They hold all statuses: a message changes as many of them as it has to, and `place` stays as it is
     while a customer who waits writes again.
@@ -31,7 +33,25 @@ def dialog_lists() -> list[Index]:
             *order,
             postgresql_where=sql("assignee_id is null"),
         ),
+        Index("ix_dialogs_customer", "customer_id", "number"),
+        Index("ix_dialogs_snoozed", "snoozed_until", postgresql_where=sql("status = 'snoozed'")),
+        Index(
+            "ix_dialogs_first_response",
+            "created_at",
+            postgresql_include=["first_response_at", "first_response_by", "channel_id", "team_id"],
+            postgresql_where=sql("first_response_by is not null"),
+        ),
     ]
+
+
+def message_words() -> Index:
+    """By the words of a text; lines of the system are not looked for."""
+    return Index(
+        "ix_messages_words",
+        sql(MESSAGE_WORDS),
+        postgresql_using="gin",
+        postgresql_where=sql("direction <> 'system'"),
+    )
 
 
 def found_by_part(table: str) -> Index:

@@ -23,13 +23,11 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.schema import Base, created, one_of, uid
-from dialogs.listing import CUSTOMER_WORDS, IDENTITY_WORDS, PLACE, dialog_lists, found_by_part
+from dialogs.listing import CUSTOMER_WORDS, IDENTITY_WORDS, PLACE, dialog_lists, found_by_part, message_words
 
 DIALOG_STATUSES = ("open", "snoozed", "closed")
 DIRECTIONS = ("in", "out", "note", "system")
 MESSAGE_STATUSES = ("queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled")
-WORDS = "to_tsvector('russian', translate(text, 'ёЁ-/+<', 'ее    '))"
-"""What a message is found by: Russian and English stems; a number after a sign stands for itself."""
 FILE_STATES = ("pending", "stored", "unavailable")
 
 dialog_numbers = Sequence("dialog_numbers", metadata=Base.metadata)
@@ -125,15 +123,7 @@ class Dialog(Base):
     __table_args__ = (
         CheckConstraint(one_of("status", DIALOG_STATUSES), name="status"),
         Index("uq_dialogs_open", "customer_id", unique=True, postgresql_where=sql("status <> 'closed'")),
-        Index("ix_dialogs_customer", "customer_id", "number"),
         *dialog_lists(),
-        Index(
-            "ix_dialogs_first_response",
-            "created_at",
-            postgresql_include=["first_response_at", "first_response_by", "channel_id", "team_id"],
-            postgresql_where=sql("first_response_by is not null"),
-        ),
-        Index("ix_dialogs_snoozed", "snoozed_until", postgresql_where=sql("status = 'snoozed'")),
         # Room for the next versions of a row on its page: a message that does not move the dialog in the
         # lists touches no index then.
         {"postgresql_with": {"fillfactor": 85}},
@@ -223,12 +213,7 @@ class Message(Base):
         Index("uq_messages_client_key", "author_id", "client_key", unique=True),
         Index("ix_messages_thread", "customer_id", "seq"),
         Index("ix_messages_dialog", "dialog_id", "seq"),
-        Index(
-            "ix_messages_words",
-            sql(WORDS),
-            postgresql_using="gin",
-            postgresql_where=sql("direction <> 'system'"),
-        ),
+        message_words(),
         Index(
             "ix_messages_outbox",
             "channel_id",

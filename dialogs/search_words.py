@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dialogs.models import WORDS
+from dialogs.listing import MESSAGE_WORDS
 from dialogs.schemas import FragmentPart
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(\S+)')
@@ -64,7 +64,7 @@ def marked_text(query: str) -> ColumnElement[str]:
 
 
 def _words(text: str) -> ColumnElement[Any]:
-    return literal_column(WORDS.replace("text,", f"{text},"), TSVECTOR)
+    return literal_column(MESSAGE_WORDS.replace("text,", f"{text},"), TSVECTOR)
 
 
 def _bound(query: str) -> ColumnElement[Any]:

@@ -25,7 +25,8 @@ async def answered(chat: Chat, by: UUID | None, began: str, *seconds: float) -> 
         await chat.desk.db.raw.execute(
             "with c as (insert into customers (name) values ('C') returning id) insert into dialogs"
             " (customer_id, channel_id, status, created_at, first_response_at, first_response_by)"
-            " select id, $1, 'closed', t, t + $3 * interval '1 s', $4 from c, (select $2::text::timestamptz t)",
+            " select id, $1, 'closed', t, t + $3 * interval '1 s', $4"
+            " from c, (select $2::text::timestamptz t)",
             chat.id,
             began,
             wait,
