@@ -2,7 +2,7 @@
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -90,7 +90,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     return create_app(settings).openapi()
 
 
-def _add(app: FastAPI, routes: list[BaseRoute]) -> None:
+def _add(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.router.routes.extend(routes)
 
 
