@@ -149,3 +149,15 @@ async def driver(session: AsyncSession) -> RawConnection:
         await connection.exec_driver_sql("select")
     assert found.is_in_transaction()
     return found
+
+
+_PASSING = ("08", "40", "53", "57", "55P03", "25P03", "25P04")
+"""Classes and codes of what passes by itself; see "PostgreSQL Error Codes" in its manual."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database was only busy or away: the same may succeed in a moment."""
+    error = getattr(error, "orig", None) or error
+    if isinstance(error, asyncpg.InterfaceError | OSError | PoolTimeout):
+        return True
+    return str(getattr(error, "sqlstate", None) or "-").startswith(_PASSING)
