@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
 from app.agents.deps import Caller
 from app.core import idempotency, paging
@@ -24,7 +25,7 @@ from dialogs.schemas import (
 router = APIRouter(tags=["Dialogs"], route_class=idempotency.Route)
 
 
-@router.get("/dialogs", operation_id="dialogs_list")
+@router.get("/dialogs", operation_id="dialogs_list", response_model=paging.Page[DialogRow])
 async def dialogs_list(
     session: Session,
     caller: Caller,
@@ -35,9 +36,9 @@ async def dialogs_list(
     q: Annotated[str, Query(max_length=200, description="Part of a name, mail, phone, or `#number`.")] = "",
     cursor: paging.Cursor = None,
     limit: paging.Limit = 50,
-) -> paging.Page[DialogRow]:
+) -> Response:
     """Dialogs of a view. Open ones: who waits longest first; others: newest first."""
-    return await inbox_view.page(
+    items, following = await inbox_view.page(
         session,
         caller,
         view=view,
@@ -48,6 +49,7 @@ async def dialogs_list(
         cursor=cursor,
         limit=limit,
     )
+    return paging.answer(items, following=following)
 
 
 async def _row(session: Session, caller: Caller, dialog_id: UUID) -> DialogRow:

@@ -12,7 +12,7 @@ from app.core.errors import Invalid
 from dialogs import access, queries
 from dialogs.access import Ground
 from dialogs.listing import PLACE_BY_TIME, PLACE_BY_WAIT
-from dialogs.schemas import CustomerRef, DialogRow, DialogStatus
+from dialogs.schemas import DialogRow, DialogStatus
 
 View = Literal["mine", "unassigned", "team", "all"]
 Sort = Literal["waiting", "recent"]
@@ -57,11 +57,12 @@ async def page(
     words: str,
     cursor: str | None,
     limit: int,
-) -> paging.Page[DialogRow]:
-    """A page of the inbox. `waiting`: who waits longest first, then those who do not, newest first.
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of the inbox in the form of `DialogRow`, and the cursor of the next one.
 
-    Each ground on which the viewer sees dialogs is a source in the order of an index, and the sources
-    are merged: no more rows are read than the page shows, however many there are.
+    `waiting`: who waits longest first, then those who do not, newest first. Each ground on which the
+    viewer sees dialogs is a source in the order of an index, and the sources are merged: no more rows
+    are read than the page shows, however many there are.
     """
     values: dict[str, Any] = {"limit": limit + 1, "reader": viewer.agent_id}
     at, filters = _order(status, sort), ""
@@ -77,7 +78,7 @@ async def page(
     rows = await _fetch(session, source, grounds, values)
     more = len(rows) > limit
     following = paging.encode([rows[limit - 1].at, str(rows[limit - 1].id)]) if more else None
-    return paging.Page(items=[_row(row) for row in rows[:limit]], next=following)
+    return [_row(row) for row in rows[:limit]], following
 
 
 def _order(status: DialogStatus, sort: Sort) -> str:
@@ -126,14 +127,13 @@ async def _fetch(
     return list(await session.execute(text(_PAGE.format(sources=sources)).bindparams(*big), values))
 
 
-def _row(row: Any) -> DialogRow:
-    values = row._mapping
-    customer = CustomerRef.model_construct(
-        id=row.customer_id, name=row.name, avatar_url=queries.avatar_url(row.customer_id, row.avatar_key)
-    )
-    return DialogRow.model_construct(
-        customer=customer, unread=row.unread, **{field: values[field] for field in _FIELDS}
-    )
+def _row(row: Any) -> dict[str, Any]:
+    values = dict(row._mapping)
+    del values["at"]
+    id = values.pop("customer_id")
+    avatar_url = queries.avatar_url(id, values.pop("avatar_key"))
+    values["customer"] = {"id": id, "name": values.pop("name"), "avatar_url": avatar_url}
+    return values
 
 
 async def counts(session: AsyncSession, viewer: Viewer) -> dict[str, int]:

@@ -54,6 +54,15 @@ def message_words() -> Index:
     )
 
 
+def customer_lists() -> tuple[Index, ...]:
+    """By name, by parts of words, and what a list of dialogs shows of a customer."""
+    return (
+        Index("ix_customers_name", "name", "id"),
+        Index("ix_customers_shown", "id", postgresql_include=["name", "avatar_key"]),
+        found_by_part("customers"),
+    )
+
+
 def found_by_part(table: str) -> Index:
     """By any three letters that follow each other in `words`."""
     return Index(

@@ -23,7 +23,15 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.schema import Base, created, one_of, uid
-from dialogs.listing import CUSTOMER_WORDS, IDENTITY_WORDS, PLACE, dialog_lists, found_by_part, message_words
+from dialogs.listing import (
+    CUSTOMER_WORDS,
+    IDENTITY_WORDS,
+    PLACE,
+    customer_lists,
+    dialog_lists,
+    found_by_part,
+    message_words,
+)
 
 DIALOG_STATUSES = ("open", "snoozed", "closed")
 DIRECTIONS = ("in", "out", "note", "system")
@@ -49,7 +57,7 @@ class Customer(Base):
     words: Mapped[str] = mapped_column(Computed(CUSTOMER_WORDS, persisted=True), deferred=True)
     """What he is found by."""
 
-    __table_args__ = (Index("ix_customers_name", "name", "id"), found_by_part("customers"))
+    __table_args__ = customer_lists()
 
 
 class Identity(Base):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from app.agents import sessions, tokens, viewer
+from app.agents import sessions, tokens
 from app.agents.errors import Csrf, PasswordChangeRequired
 from app.agents.viewer import Viewer
 from app.core.config import Settings
@@ -35,20 +35,19 @@ async def authenticate(
     if not cookie:
         raise Unauthenticated
     _refuse_foreign(connection, settings)
-    row = await sessions.find(session, token=cookie, ttl=timedelta(days=settings.session_days))
-    if row is None:
+    caller = await sessions.find(session, token=cookie, ttl=timedelta(days=settings.session_days))
+    if caller is None:
         raise Unauthenticated
-    caller = await viewer.load(session, row.agent_id, session_id=row.id)
     if caller.must_change_password and not newcomer:
         raise PasswordChangeRequired
     return caller
 
 
 async def _by_token(session: AsyncSession, text: str) -> Viewer:
-    token = await tokens.find(session, token=text)
-    if token is None:
+    caller = await tokens.find(session, token=text)
+    if caller is None:
         raise Unauthenticated
-    return await viewer.load(session, token.agent_id, scopes=frozenset(token.scopes), token_id=token.id)
+    return caller
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

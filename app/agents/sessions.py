@@ -6,7 +6,9 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents.models import LoginSession
+from app.agents import viewer as viewers
+from app.agents.models import Agent, LoginSession
+from app.agents.viewer import Viewer
 from app.core.clock import now
 from app.core.secrets import hash_token, random_token
 
@@ -32,20 +34,24 @@ async def start(
     return row.id, token
 
 
-async def find(session: AsyncSession, *, token: str, ttl: timedelta) -> LoginSession | None:
-    """The live session of a cookie; its end moves on, written at most every five minutes."""
-    row = await session.scalar(
-        select(LoginSession).where(
-            LoginSession.token_hash == hash_token(token), LoginSession.expires_at > now()
+async def find(session: AsyncSession, *, token: str, ttl: timedelta) -> Viewer | None:
+    """Who calls with a live session's cookie; its end moves on, written at most every five minutes."""
+    query = select(LoginSession, *viewers.PERSON).join(Agent, Agent.id == LoginSession.agent_id)
+    found = (
+        await session.execute(
+            query.where(LoginSession.token_hash == hash_token(token), LoginSession.expires_at > now())
         )
-    )
-    if row is not None and now() - row.seen_at > _TOUCH_EVERY:
+    ).one_or_none()
+    if found is None:
+        return None
+    row, *person = found
+    if now() - row.seen_at > _TOUCH_EVERY:
         await session.execute(
             update(LoginSession)
             .where(LoginSession.id == row.id)
             .values(seen_at=now(), expires_at=now() + ttl)
         )
-    return row
+    return viewers.of(*person, session_id=row.id)
 
 
 async def end(session: AsyncSession, *, session_id: UUID) -> None:

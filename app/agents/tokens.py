@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.agents import viewer as viewers
 from app.agents.models import Agent, ApiToken
 from app.agents.viewer import ALL_SCOPES, Viewer
 from app.core.clock import now
@@ -62,16 +63,22 @@ async def issue(
     return token, text
 
 
-async def find(session: AsyncSession, *, token: str) -> ApiToken | None:
-    """The valid token of a call; notes when it was used, at most every five minutes."""
-    row = await session.scalar(
-        select(ApiToken).where(ApiToken.token_hash == hash_token(token), ApiToken.revoked_at.is_(None))
-    )
-    if row is None or (row.expires_at is not None and row.expires_at <= now()):
+async def find(session: AsyncSession, *, token: str) -> Viewer | None:
+    """Who calls with a valid token; notes when it was used, at most every five minutes."""
+    query = select(ApiToken, *viewers.PERSON).join(Agent, Agent.id == ApiToken.agent_id)
+    found = (
+        await session.execute(
+            query.where(ApiToken.token_hash == hash_token(token), ApiToken.revoked_at.is_(None))
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    row, *person = found
+    if row.expires_at is not None and row.expires_at <= now():
         return None
     if row.seen_at is None or now() - row.seen_at > _TOUCH_EVERY:
         await session.execute(update(ApiToken).where(ApiToken.id == row.id).values(seen_at=now()))
-    return row
+    return viewers.of(*person, scopes=frozenset(row.scopes), token_id=row.id)
 
 
 async def list_all(session: AsyncSession, viewer: Viewer) -> list[ApiToken]:

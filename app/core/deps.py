@@ -11,12 +11,12 @@ from app.core.config import Settings
 from app.core.db import Database
 
 
-def _settings(connection: HTTPConnection) -> Settings:
+async def _settings(connection: HTTPConnection) -> Settings:
     settings: Settings = connection.app.state.settings
     return settings
 
 
-def _database(connection: HTTPConnection) -> Database:
+async def _database(connection: HTTPConnection) -> Database:
     database: Database = connection.app.state.database
     return database
 

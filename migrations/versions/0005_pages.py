@@ -51,9 +51,12 @@ def upgrade() -> None:
             postgresql_ops={"words": "gin_trgm_ops"},
         )
     op.create_index("ix_customers_name", "customers", ["name", "id"])
+    # All that a list shows of a customer, so that it need not look into the table.
+    op.create_index("ix_customers_shown", "customers", ["id"], postgresql_include=["name", "avatar_key"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_customers_shown", table_name="customers")
     op.drop_index("ix_customers_name", table_name="customers")
     for table in ("customers", "identities"):
         op.drop_index(f"ix_{table}_words", table_name=table, postgresql_using="gin")

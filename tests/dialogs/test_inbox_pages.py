@@ -89,12 +89,11 @@ async def walk(session: Any, viewer: Viewer, **wanted: Any) -> list[UUID]:
     ids: list[UUID] = []
     cursor = None
     while True:
-        page = await inbox_view.page(session, viewer, cursor=cursor, limit=7, **wanted)
-        ids += [row.id for row in page.items]
-        if page.next is None:
+        rows, cursor = await inbox_view.page(session, viewer, cursor=cursor, limit=7, **wanted)
+        ids += [row["id"] for row in rows]
+        if cursor is None:
             return ids
-        assert len(page.items) == 7
-        cursor = page.next
+        assert len(rows) == 7
 
 
 async def test_counts_are_those_of_the_views(desk: Desk) -> None:
@@ -124,6 +123,18 @@ async def test_words_find_dialogs_by_their_customers_or_their_number(desk: Desk)
     for words in ("100%", "щ_кина", "\\", "щукинщукин", "укин_"):
         found = (await desk.anna.get("/dialogs", params={"q": words})).json()["items"]
         assert str(row["dialog_id"]) not in [item["id"] for item in found], words
+
+
+async def test_a_row_of_a_list_is_the_dialog_itself(desk: Desk) -> None:
+    chat = await desk.chat()
+    row = await chat.write("itself")
+    await chat.write("itself", "Again")
+    dialog = f"/dialogs/{row['dialog_id']}"
+    await desk.anna.post(f"{dialog}/read", json={"inbound_count": 1})
+    found = (await desk.anna.get("/dialogs?q=itself")).json()["items"]
+    alone = (await desk.anna.get(dialog)).json()
+    assert found == [alone]
+    assert alone["unread"] == 1
 
 
 @pytest.mark.parametrize("cursor", ["x", "WzEsMl0", "W251bGwsIngiXQ"])
