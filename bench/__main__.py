@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from app.core.embedded import EmbeddedServer
-from bench import inbound, live_fanout, live_latency, live_loss, live_memory, outbound, start
+from bench import (
+    inbound,
+    inbox_page,
+    live_fanout,
+    live_latency,
+    live_loss,
+    live_memory,
+    outbound,
+    start,
+    thread_page,
+)
 from bench.figure import Figure
 from bench.stage import server
 
@@ -18,6 +28,8 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "live.loss": live_loss.measure,
     "start": start.measure,
     "outbound": outbound.measure,
+    "inbox.page": inbox_page.measure,
+    "thread.page": thread_page.measure,
 }
 
 

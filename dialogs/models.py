@@ -23,15 +23,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.schema import Base, created, one_of, uid
-from dialogs.listing import (
-    CUSTOMER_WORDS,
-    IDENTITY_WORDS,
-    PLACE,
-    customer_lists,
-    dialog_lists,
-    found_by_part,
-    message_words,
-)
+from dialogs import listing
 
 DIALOG_STATUSES = ("open", "snoozed", "closed")
 DIRECTIONS = ("in", "out", "note", "system")
@@ -54,10 +46,10 @@ class Customer(Base):
     locale: Mapped[str] = mapped_column(server_default="")
     avatar_key: Mapped[str | None]
     created_at: Mapped[created]
-    words: Mapped[str] = mapped_column(Computed(CUSTOMER_WORDS, persisted=True), deferred=True)
+    words: Mapped[str] = mapped_column(Computed(listing.CUSTOMER_WORDS, persisted=True), deferred=True)
     """What he is found by."""
 
-    __table_args__ = customer_lists()
+    __table_args__ = listing.customer_lists()
 
 
 class Identity(Base):
@@ -77,11 +69,11 @@ class Identity(Base):
     profiled_at: Mapped[datetime | None]
     """When name and avatar were asked from the platform."""
     created_at: Mapped[created]
-    words: Mapped[str] = mapped_column(Computed(IDENTITY_WORDS, persisted=True), deferred=True)
+    words: Mapped[str] = mapped_column(Computed(listing.IDENTITY_WORDS, persisted=True), deferred=True)
 
     __table_args__ = (
         UniqueConstraint("scope", "external_id"),
-        found_by_part("identities"),
+        listing.found_by_part("identities"),
         Index(
             "ix_identities_unknown",
             "created_at",
@@ -125,13 +117,13 @@ class Dialog(Base):
     task_count: Mapped[int] = mapped_column(server_default=sql("0"))
     """Unfinished tasks linked to it; kept by `tasks`."""
     next_deadline_at: Mapped[datetime | None]
-    place: Mapped[int] = mapped_column(BigInteger, Computed(PLACE, persisted=True), deferred=True)
+    place: Mapped[int] = mapped_column(BigInteger, Computed(listing.PLACE, persisted=True), deferred=True)
     """Where it stands among those of its status."""
 
     __table_args__ = (
         CheckConstraint(one_of("status", DIALOG_STATUSES), name="status"),
         Index("uq_dialogs_open", "customer_id", unique=True, postgresql_where=sql("status <> 'closed'")),
-        *dialog_lists(),
+        *listing.dialog_lists(),
         # Room for the next versions of a row on its page: a message that does not move the dialog in the
         # lists touches no index then.
         {"postgresql_with": {"fillfactor": 85}},
@@ -221,7 +213,7 @@ class Message(Base):
         Index("uq_messages_client_key", "author_id", "client_key", unique=True),
         Index("ix_messages_thread", "customer_id", "seq"),
         Index("ix_messages_dialog", "dialog_id", "seq"),
-        message_words(),
+        listing.message_words(),
         Index(
             "ix_messages_outbox",
             "channel_id",

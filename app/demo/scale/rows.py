@@ -16,8 +16,8 @@ COLUMNS = {
     "customers": "id name phone email locale created_at",
     "identities": "id customer_id scope external_id kind name username profiled_at created_at",
     "dialogs": "id customer_id channel_id status assignee_id team_id snoozed_until waiting_since "
-    "first_response_at first_response_by last_message_id last_message_at last_direction last_author_id preview inbound_count "
-    "created_at closed_at closed_by task_count next_deadline_at",
+    "first_response_at first_response_by last_message_id last_message_at last_direction last_author_id "
+    "preview inbound_count created_at closed_at closed_by task_count next_deadline_at",
     "messages": "id customer_id dialog_id channel_id identity_id direction text author_id chat external_id "
     "created_at occurred_at status client_key send_after attempts sent_at delivered_at",
     "dialog_reads": "agent_id dialog_id inbound_count",
