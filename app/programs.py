@@ -1,6 +1,7 @@
 """The two programs that stand alone: the web server and the worker with its loops."""
 
 import asyncio
+import resource
 import signal
 import socket
 from contextlib import suppress
@@ -24,6 +25,7 @@ def listen(settings: Settings) -> socket.socket:
 def serve(settings: Settings, *, fd: int | None = None) -> None:
     """Run the web server until SIGTERM or SIGINT; see `app.server` for how it stops."""
     listener = listen(settings) if fd is None else socket.socket(fileno=fd)
+    _many_files()
     from app.main import create_app
     from app.server import Server
 
@@ -32,6 +34,13 @@ def serve(settings: Settings, *, fd: int | None = None) -> None:
         server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(3)
+
+
+def _many_files() -> None:
+    """As many sockets as the system lets us have; shells give 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
 
 
 def work(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import metrics
@@ -61,6 +61,14 @@ async def store_raw(
         Raw(row["id"], channel_id, _short(by_key[row["key"]].lane), by_key[row["key"]].payload)
         for row in rows
     ]
+
+
+_WAITING = text("select 1 from inbound where state = 'new' order by id offset :count limit 1")
+
+
+async def waiting(session: AsyncSession, *, at_least: int) -> bool:
+    """Whether so many events are still to be understood."""
+    return (await session.execute(_WAITING, {"count": at_least - 1})).first() is not None
 
 
 async def find(session: AsyncSession, *, channel_id: UUID, key: str) -> Inbound | None:

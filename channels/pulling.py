@@ -28,6 +28,7 @@ _RENEW_SECONDS = 2.0
 _TRY_SECONDS = 1.0
 _LONGEST_PAUSE = 300.0
 _UNDISTURBED = 60.0
+_ROOM_SECONDS = 1.0
 
 
 async def pull(
@@ -126,6 +127,22 @@ async def _pull(db: Database, gateway: Gateway, lease: Lease, wake: Callable[[],
             await _store(db, lease, batch)
             if batch.events:
                 wake()
+                await _room(db, lease.channel_id, gateway.settings.max_backlog)
+
+
+async def _room(db: Database, channel_id: UUID, most: int) -> None:
+    """Wait while too much is to be understood; meanwhile the platform keeps what comes."""
+    told = False
+    while await _is_long(db, most):
+        if not told:
+            log.warning("pull.waiting", channel_id=str(channel_id), reason="too many events to understand")
+            told = True
+        await asyncio.sleep(_ROOM_SECONDS)
+
+
+async def _is_long(db: Database, most: int) -> bool:
+    async with db.transaction() as session:
+        return await inbound.waiting(session, at_least=most)
 
 
 async def _store(db: Database, lease: Lease, batch: Batch) -> None:

@@ -11,12 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.viewer import Viewer
 from app.core import clock, facts
 from app.core.config import Settings
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Invalid, NotFound, TooMany
 from channels.models import Channel
 from dialogs import access, recipients, uploads, waiting
 from dialogs.models import Attachment, Dialog, DialogRead, Message
 from dialogs.schemas import MessageNew
 from dialogs.store import PREVIEW
+
+MOST_QUEUED = 200
+"""Answers of one dialog that may wait to leave: they leave one after the other."""
 
 
 class DialogChanged(Conflict):
@@ -29,6 +32,10 @@ class CannotCancel(Conflict):
 
 class CannotResend(Conflict):
     code, title = "cannot_resend", "Only a message that failed or whose outcome is unknown can be sent again."
+
+
+class TooManyQueued(TooMany):
+    code, title = "too_many_queued", "So many answers of this dialog wait already; wait until some have left."
 
 
 class CustomerHasDialog(Conflict):
@@ -63,6 +70,7 @@ async def post(
         reply_to_id=await _quoted(session, viewer, dialog, new.reply_to_id),
     )
     if new.direction == "out":
+        await _need_room(session, dialog_id)
         target = await recipients.choose(
             session, dialog, channel_id=new.channel_id, identity_id=new.identity_id
         )
@@ -81,6 +89,14 @@ def _leaves_at(asked: datetime | None, settings: Settings) -> datetime:
     if asked is not None and asked.tzinfo is None:
         raise Invalid("`send_after` needs a time zone, as in 2026-01-31T09:00:00Z.")
     return max(asked or clock.now(), clock.now() + settings.undo)
+
+
+async def _need_room(session: AsyncSession, dialog_id: UUID) -> None:
+    waiting = select(Message.id).where(
+        Message.dialog_id == dialog_id, Message.status.in_(("queued", "sending"))
+    )
+    if await session.scalar(waiting.offset(MOST_QUEUED - 1).limit(1)) is not None:
+        raise TooManyQueued(retry_after=60)
 
 
 async def _by_key(session: AsyncSession, viewer: Viewer, client_key: str) -> Message | None:
@@ -233,6 +249,7 @@ async def resend(session: AsyncSession, viewer: Viewer, message_id: UUID, *, set
         raise CannotResend
     if (repeated := await _repeated(session, old)) is not None:
         return repeated
+    await _need_room(session, old.dialog_id)
     again = Message(
         customer_id=old.customer_id,
         dialog_id=old.dialog_id,

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
     """Largest request body that is not a file upload or a mail."""
     max_file_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
+    max_waiting: Annotated[int, Field(ge=1)] = 200
+    """Requests that may wait for an answer in a web process, and as many webhooks; more are answered 503."""
+    max_sockets: Annotated[int, Field(ge=1)] = 5000
+    """Consoles that may be connected to a web process, and as many visitors of site chats."""
+    max_backlog: Annotated[int, Field(ge=1)] = 10_000
+    """Raw events waiting to be understood at which channels are no longer asked for more."""
     keep_raw_days: Annotated[int, Field(ge=1)] = 90
     """How long events of platforms are kept as they came, once they are understood."""
     keep_facts_days: Annotated[int, Field(ge=1)] = 400

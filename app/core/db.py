@@ -30,7 +30,7 @@ _SERVER_SETTINGS = {
     "application_name": "otklik",
 }
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 5.0
 """For a free connection of a pool."""
 
 _SECONDS = metrics.histogram(

@@ -1,5 +1,6 @@
 """Pure-ASGI middleware around everything: request id and access log, security headers, size of bodies."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from app.core import metrics
 from app.core.config import Settings
 from app.core.errors import Invalid
 from app.web import drain, problems
+from app.web.admission import Admission
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _UPLOAD = re.compile(r"/api/v1/files/?|/widget/v1/[^/]+/files/?|/api/v1/channels/[^/]+/inbound")
 _MULTIPART_OVERHEAD = 64 * 1024
+_PATIENCE = 30.0
+"""Seconds to wait for the next part of a body."""
 log = structlog.get_logger("access")
 _REQUESTS = metrics.counter("http_requests", "Answered HTTP requests.", "route", "method", "status")
 _SECONDS = metrics.histogram("http_request_seconds", "From the request to the end of the answer.", "route")
@@ -154,7 +158,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, before and while they come; and NUL in addresses."""
+    """Refuses bodies that are too large, before and while they come, or do not come; and NUL in addresses."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -182,12 +186,19 @@ class BodyLimit:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    total = 0
+    total, complete = 0, False
 
     async def count() -> Message:
-        nonlocal total
-        message = await receive()
+        nonlocal total, complete
+        if complete:  # only the end of the connection is still to come
+            return await receive()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "The body did not come in time.") from None
         if message["type"] == "http.request":
+            complete = not message.get("more_body", False)
             total += len(message.get("body", b""))
             if total > limit:
                 raise HTTPException(413, f"The body is larger than {limit} bytes.")
@@ -205,6 +216,7 @@ def around(settings: Settings) -> list[Middleware]:
         RequestLog,
         drain.LastAnswer,
         lambda app: SecurityHeaders(app, settings),
+        lambda app: Admission(app, settings),
         problems.Guard,
         lambda app: BodyLimit(app, settings),
     ]

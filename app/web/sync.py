@@ -9,6 +9,7 @@ from app.agents.api import me_get
 from app.agents.deps import Caller
 from app.agents.schemas import AgentOut, Me, TeamOut
 from app.core import facts, paging
+from app.core.db import WAIT_SECONDS
 from app.core.deps import Config, Session
 from app.web import frames
 from app.web.feed import Feed
@@ -44,7 +45,8 @@ class State(BaseModel):
 async def state_get(request: Request, session: Session, caller: Caller, settings: Config) -> State:
     """The state to start from; then read lists, and open the websocket after `cursor`."""
     feed: Feed = request.app.state.feed
-    head = await facts.head(request.app.state.database.raw)
+    async with request.app.state.database.raw.acquire(timeout=WAIT_SECONDS) as connection:
+        head = await facts.head(connection)
     agents = await people.list_all(session)
     mine = await me_get(caller, session)
     counts = await inbox_view.counts(session, caller) | await task_queries.counts(session, caller)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.core.clock import now
+from app.core.db import WAIT_SECONDS
 from app.core.errors import NotFound
 from channels import accounts, inbound
 from channels.base import Adapter, WebhookReply, WebhookRequest
@@ -71,7 +72,8 @@ async def _hook(request: Request) -> Response:
 
 async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
     channel_id, kind = channel.id, channel.kind
-    stored = await inbound.store_raw(state.database.raw, channel_id, reply.events)
+    async with state.database.raw.acquire(timeout=WAIT_SECONDS) as connection:
+        stored = await inbound.store_raw(connection, channel_id, reply.events)
     if accounts.contact_due(channel):
         async with state.database.transaction() as session:
             await accounts.contact(session, channel)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from app.core.db import Database
 from channels import pulling
-from channels.base import Batch, RetryLater
+from channels.base import Batch, RawEvent, RetryLater
 from tests.dialogs.desk import Desk
+from tests.dialogs.fake import message, payload
 from tests.helpers import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,3 +47,43 @@ async def test_a_fault_after_undisturbed_work_is_a_first_one(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert seen[:4] == expected
+
+
+async def test_pulling_waits_while_too_much_is_to_be_understood(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not asked for, the platform keeps; it goes on by itself."""
+    monkeypatch.setattr(desk.gateway.settings, "max_backlog", 3)
+    monkeypatch.setattr(pulling, "_ROOM_SECONDS", 0.02)
+    chat = await desk.chat()
+    asked = 0
+
+    async def pull(cursor: dict[str, Any]) -> AsyncIterator[Batch]:
+        nonlocal asked
+        while asked < 6:
+            asked += 1
+            event = RawEvent(f"{chat.id}:{asked}", payload(message("flood", str(asked))), "flood")
+            yield Batch([event], {"asked": asked})
+        await asyncio.Event().wait()
+
+    looks = 0
+    look = pulling._is_long
+
+    async def counted(db: Database, most: int) -> bool:
+        nonlocal looks
+        looks += 1
+        return await look(db, most)
+
+    monkeypatch.setattr(chat.adapter, "pull", pull)
+    monkeypatch.setattr(pulling, "_is_long", counted)
+    task = asyncio.create_task(pulling.pull(desk.db, desk.gateway, chat.id, holder="me", wake=lambda: None))
+    try:
+        await eventually(lambda: looks > 6)
+        assert asked == 3
+        await desk.understand()
+        await eventually(lambda: asked == 6)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await desk.understand()
+    assert [row["text"] for row in await chat.messages("flood")] == list("123456")

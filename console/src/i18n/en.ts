@@ -221,7 +221,7 @@ const en: Messages = {
     bug: 'Something broke on this page. Reload it.', unknown: 'It did not work. Try again.', offline: 'No connection to the server. Try again.',
     timeout: 'The server takes too long. Try again.', not_found: 'It is gone, or you may not see it.', forbidden: 'You are not allowed to do this.', unauthenticated: 'Sign in again.',
     wrong_login: 'Email or password do not match.', conflict: 'Somebody has changed it already. Look again.', dialog_changed: 'A new message has arrived.',
-    invalid: 'This is not possible: check what you entered.', malformed: 'Check the fields.', too_large: 'Too large.', too_many_requests: 'Too many attempts. Wait a minute.',
+    invalid: 'This is not possible: check what you entered.', malformed: 'Check the fields.', too_large: 'Too large.', too_many_queued: 'Too many answers wait to leave here already.', too_slow: 'The upload stalled. Try again.', too_many_requests: 'Too many attempts. Wait a minute.',
     unavailable: 'The server cannot do this now. Try later.', channel_refused: 'The platform refused:', channel_exists: 'This account is connected already.',
     customer_has_dialog: 'The customer has an open dialog already.', identity_unreachable: 'The customer cannot be reached by this contact.',
     channel_paused: 'The channel is not working.', password_change_required: 'Choose a password of your own first.', cannot_cancel: 'Too late: the message is leaving.', cannot_resend: 'This message cannot be sent again.', name_taken: 'This name is taken.',

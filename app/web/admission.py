@@ -1,0 +1,122 @@
+"""Who gets in: so many requests wait for an answer, so many sockets are open, and whoever comes beyond that
+is told at once to come again. Nothing queues without end, and nothing is stored that was not accepted.
+
+A request is in until its answer begins: slow readers of a long answer keep nobody out.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import metrics
+from app.core.config import Settings
+from app.core.errors import Unavailable
+from app.web import problems
+
+LARGE = 1024 * 1024
+"""Bytes of a body that is held in memory and counted among the large ones; so are those of unknown length."""
+MOST_LARGE = 8
+TRY_AGAIN = 1013
+_REFUSED = metrics.counter("refused", "Requests and sockets refused because too many were in.", "what")
+
+
+@dataclass(slots=True)
+class Gate:
+    """How many are in, and how many may be."""
+
+    what: str
+    most: int
+    inside: int = 0
+
+    def enter(self) -> bool:
+        if self.inside >= self.most:
+            _REFUSED.labels(self.what).inc()
+            return False
+        self.inside += 1
+        return True
+
+    def leave(self) -> None:
+        self.inside -= 1
+
+
+class Admission:
+    """Pure ASGI: webhooks, other requests, large bodies, consoles and visitors each have their gate."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.hooks = Gate("webhooks", settings.max_waiting)
+        self.requests = Gate("requests", settings.max_waiting)
+        self.large = Gate("large bodies", MOST_LARGE)
+        self.consoles = Gate("consoles", settings.max_sockets)
+        self.visitors = Gate("visitors", settings.max_sockets)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "websocket":
+            gate = self.visitors if path.startswith("/widget/") else self.consoles
+            await self._socket(gate, scope, receive, send)
+        elif path.startswith("/hooks/"):
+            await self._request(self.hooks, scope, receive, send)
+        elif path.startswith(("/api/", "/widget/")):
+            if scope["method"] in ("POST", "PUT", "PATCH") and _is_large(scope):
+                await self._request(self.large, scope, receive, send)
+            else:
+                await self._request(self.requests, scope, receive, send)
+        else:  # health, metrics, the console's files: small, and asked most when it is full
+            await self.app(scope, receive, send)
+
+    async def _request(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
+        if not gate.enter():
+            await _refusal(gate)(scope, receive, send)
+            return
+        leave = _once(gate.leave)
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                leave()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            leave()
+
+    async def _socket(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
+        if not gate.enter():
+            await receive()
+            await send({"type": "websocket.accept"})  # a browser shows a close code only of an open socket
+            await send({"type": "websocket.close", "code": TRY_AGAIN})
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            gate.leave()
+
+
+def _is_large(scope: Scope) -> bool:
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) > LARGE if length.isdecimal() else b"transfer-encoding" in dict(scope["headers"])
+
+
+def _once(leave: Callable[[], None]) -> Callable[[], None]:
+    done = False
+
+    def call() -> None:
+        nonlocal done
+        if not done:
+            done = True
+            leave()
+
+    return call
+
+
+def _refusal(gate: Gate) -> Response:
+    """When to come again differs, so that not all come at the same moment."""
+    seconds = random.randint(1, 4)  # noqa: S311
+    if gate.what == "webhooks":
+        return PlainTextResponse("busy\n", status_code=503, headers={"Retry-After": str(seconds)})
+    return problems.of_error(Unavailable("Too many requests are waiting; try again.", retry_after=seconds))
