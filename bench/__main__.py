@@ -14,6 +14,8 @@ from bench import (
     live_loss,
     live_memory,
     outbound,
+    report_month,
+    search,
     start,
     thread_page,
 )
@@ -30,6 +32,8 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "outbound": outbound.measure,
     "inbox.page": inbox_page.measure,
     "thread.page": thread_page.measure,
+    "search": search.measure,
+    "report.month": report_month.measure,
 }
 
 
