@@ -1,8 +1,7 @@
 """Who answered first; the indexes of the search and of the report on first answers.
 
-The words of all messages are indexed here, month by month: about a minute for some million messages,
-in which nobody can write. A large installation builds them beforehand without stopping: see
-docs/operations/running.md; what is there already is left alone.
+The words of all messages are indexed here: about a minute for some million messages, in which nobody can
+write. docs/operations/running.md says how to build that index beforehand; one that is there is left alone.
 """
 
 import sqlalchemy as sa

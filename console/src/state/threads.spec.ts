@@ -19,6 +19,15 @@ describe('a thread', () => {
     expect([firstSeq(thread), lastSeq(thread)]).toEqual([1, 4])
   })
 
+  it('does not put what is said now behind a gap, when an earlier part is shown', () => {
+    const thread = { ...newThread('c-d1'), hasNewer: true }
+    for (const seq of [3, 4]) putMessage(thread, message(seq))
+    applyToThread(thread, fact('message.created', { message: message(90) }))
+    applyToThread(thread, fact('message.changed', { message: message(4, { text: 'edited' }) }))
+    expect(ids(thread.items)).toEqual(['m3', 'm4'])
+    expect(thread.items[1]!.text).toBe('edited')
+  })
+
   it('replaces an unconfirmed message by its key, from the answer or the feed, once', () => {
     const thread = newThread('c-d1')
     putMessage(thread, local('k'))
