@@ -26,7 +26,7 @@ from channels.base import AccountInfo, DeliveryError
 from channels.drafts import Box, Draft
 from channels.errors import ChannelExists, ChannelRefused
 from channels.health import contact, contact_due, find, get, note_failure, pause, stop, warn
-from channels.models import Channel, ChannelTeam, Inbound
+from channels.models import Channel, ChannelTeam, InboundKey
 
 __all__ = ["contact", "contact_due", "find", "get", "note_failure", "pause", "stop", "warn"]
 __all__ += ["change", "check", "close_all", "connect", "forget", "open", "resume"]
@@ -207,7 +207,7 @@ def _learn(channel: Channel, info: AccountInfo) -> None:
 
 async def remove(session: AsyncSession, channel: Channel, *, actor: Actor) -> None:
     """Remove a channel that never carried a message."""
-    if await session.scalar(select(exists().where(Inbound.channel_id == channel.id))):
+    if await session.scalar(select(exists().where(InboundKey.channel_id == channel.id))):
         raise Conflict("The channel has carried messages: pause it instead.")
     try:
         await session.execute(delete(Channel).where(Channel.id == channel.id))

@@ -13,17 +13,26 @@ from app.core.clock import now
 from app.core.db import RawConnection, RawPool, driver
 from app.core.errors import Conflict, NotFound
 from channels.base import RawEvent
-from channels.models import Inbound
+from channels.models import Inbound, InboundKey
 
 _MAX_KEY = 500  # an index entry holds 2,700 bytes
 _STORED = metrics.counter("inbound_stored", "Raw events stored.")
 _DUPLICATES = metrics.counter("inbound_duplicates", "Raw events that were there already.")
+# The keys say what is new: they are one table, whatever months the events lie in.
 _STORE = """
-insert into inbound (channel_id, key, lane, payload)
-select $1, event.key, event.lane, event.payload
-from unnest($2::text[], $3::text[], $4::bytea[]) with ordinality as event (key, lane, payload, position)
-order by event.position
-on conflict (channel_id, key) do nothing
+with given as materialized (
+    select nextval('inbound_id_seq') as id, event.key, event.lane, event.payload
+    from (select * from unnest($2::text[], $3::text[], $4::bytea[])
+          with ordinality as listed (key, lane, payload, position) order by position) event
+),
+fresh as (
+    insert into inbound_keys (channel_id, key, inbound_id)
+    select $1, key, id from given order by id
+    on conflict do nothing
+    returning inbound_id
+)
+insert into inbound (id, channel_id, key, lane, payload) overriding system value
+select id, $1, key, lane, payload from given join fresh on inbound_id = id order by id
 returning id, key
 """
 
@@ -74,7 +83,9 @@ async def waiting(session: AsyncSession, *, at_least: int) -> bool:
 async def find(session: AsyncSession, *, channel_id: UUID, key: str) -> Inbound | None:
     """The event with the platform's id `key`."""
     return await session.scalar(
-        select(Inbound).where(Inbound.channel_id == channel_id, Inbound.key == _short(key))
+        select(Inbound)
+        .join(InboundKey, InboundKey.inbound_id == Inbound.id)
+        .where(InboundKey.channel_id == channel_id, InboundKey.key == _short(key))
     )
 
 
@@ -86,8 +97,11 @@ def _short(value: str) -> str:
     return f"{clean[:100]}…{hashlib.sha256(clean.encode()).hexdigest()}"
 
 
-async def get(session: AsyncSession, inbound_id: int) -> Inbound:
-    event = await session.get(Inbound, inbound_id) if 0 < inbound_id < 2**63 else None
+async def get(session: AsyncSession, inbound_id: int, *, lock: bool = False) -> Inbound:
+    """The event of that number; raises `NotFound`."""
+    query = select(Inbound).where(Inbound.id == inbound_id)
+    query = query.with_for_update() if lock else query
+    event = await session.scalar(query) if 0 < inbound_id < 2**63 else None
     if event is None:
         raise NotFound
     return event
@@ -105,9 +119,7 @@ async def list_some(
 
 async def replay(session: AsyncSession, inbound_id: int) -> Inbound:
     """Try to understand a quarantined (or ignored) event again; it is harmless to do so twice."""
-    event = await session.get(Inbound, inbound_id, with_for_update=True) if 0 < inbound_id < 2**63 else None
-    if event is None:
-        raise NotFound
+    event = await get(session, inbound_id, lock=True)
     if event.state == "done":
         raise Conflict("This event was understood already.")
     event.state, event.attempts, event.error, event.next_attempt_at = "new", 0, None, now()

@@ -85,6 +85,8 @@ class Inbound(Base):
     __tablename__ = "inbound"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    received_at: Mapped[created] = mapped_column(primary_key=True)
+    """Says in which month's partition it lies."""
     channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"))
     key: Mapped[str]
     lane: Mapped[str]
@@ -93,13 +95,23 @@ class Inbound(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[created]
     error: Mapped[str | None]
-    received_at: Mapped[created]
     done_at: Mapped[datetime | None]
 
     __table_args__ = (
-        UniqueConstraint("channel_id", "key"),
         CheckConstraint(one_of("state", INBOUND_STATES), name="state"),
         Index("ix_inbound_new", "channel_id", "lane", "id", postgresql_where=text("state = 'new'")),
         Index("ix_inbound_queue", "id", postgresql_where=text("state = 'new'")),
         Index("ix_inbound_bad", "id", postgresql_where=text("state = 'quarantined'")),
+        {"postgresql_partition_by": "RANGE (received_at)"},
     )
+
+
+class InboundKey(Base):
+    """The platform's id of a raw event, by which a repeat is known whatever month the first one came in."""
+
+    __tablename__ = "inbound_keys"
+
+    channel_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    inbound_id: Mapped[int]
+    received_at: Mapped[created] = mapped_column(index=True)

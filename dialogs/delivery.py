@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from channels.base import Receipt
-from dialogs import waiting
-from dialogs.models import Message, MessageAlias
+from dialogs import message_keys, waiting
+from dialogs.message_keys import MessageAlias
+from dialogs.models import Message
 from dialogs.store import clean
 
 _BEFORE = {
@@ -56,12 +57,11 @@ def _which(event: Receipt, channel_id: UUID) -> ColumnElement[bool] | None:
                 MessageAlias.channel_id == channel_id, MessageAlias.alias == clean(event.alias)
             )
         )
-    in_chat = Message.chat == clean(event.chat)
     if event.external_id:
-        return in_chat & (Message.external_id == clean(event.external_id))
+        return Message.id.in_(message_keys.named(channel_id, event.chat, event.external_id))
     if event.up_to.isdecimal():
         return (
-            in_chat
+            (Message.chat == clean(event.chat))
             & Message.external_id.regexp_match("^[0-9]{1,18}$")
             & (cast(func.substring(Message.external_id, "^[0-9]{1,18}$"), BigInteger) <= int(event.up_to))
         )

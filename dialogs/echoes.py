@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from channels.base import Echo
-from dialogs import delivery, waiting
-from dialogs.models import Dialog, Identity, Message, MessageAlias
+from dialogs import delivery, message_keys, waiting
+from dialogs.message_keys import MessageAlias
+from dialogs.models import Dialog, Identity, Message
 from dialogs.store import PREVIEW, clean
 
 if TYPE_CHECKING:
@@ -20,23 +21,32 @@ async def apply(session: AsyncSession, event: Echo, *, raw: "Raw") -> bool:
     """Settle our own message by its echo, or show what was written elsewhere as an answer."""
     ours = await _ours(session, event, raw)
     if ours is not None:
-        return await _settle(session, ours, event)
+        return await _settle(session, ours, event, raw)
     return await _written_elsewhere(session, event, raw)
 
 
 async def _ours(session: AsyncSession, event: Echo, raw: "Raw") -> Message | None:
     """Known by its key or its id; else the newest whose outcome we wait for, by its text."""
     chat, external_id = clean(event.chat), clean(event.external_id)
-    named = select(MessageAlias.message_id).where(
-        MessageAlias.channel_id == raw.channel_id, MessageAlias.alias == f"{chat}:{external_id}"
+    named = message_keys.named(raw.channel_id, chat, external_id).union_all(
+        select(MessageAlias.message_id).where(
+            MessageAlias.channel_id == raw.channel_id, MessageAlias.alias == f"{chat}:{external_id}"
+        )
     )
-    known = or_((Message.chat == chat) & (Message.external_id == external_id), Message.id.in_(named))
-    if event.key.isdecimal() and int(event.key) < 2**63:
-        known |= (Message.seq == int(event.key)) & func.coalesce(Message.chat, chat).in_(("", chat))
     awaited = Message.status.in_(("sending", "unknown")) & (Message.chat == chat)
-    return await _newest(session, raw, known) or await _newest(
-        session, raw, awaited & (Message.text == clean(event.text))
+    return (
+        await _by_key(session, raw, event.key, chat)
+        or await _newest(session, raw, Message.id.in_(named))
+        or await _newest(session, raw, awaited & (Message.text == clean(event.text)))
     )
+
+
+async def _by_key(session: AsyncSession, raw: "Raw", key: str, chat: str) -> Message | None:
+    """The number of the message, which the platform gives back; its chat may not be known yet."""
+    if not key.isdecimal() or int(key) >= 2**63:
+        return None
+    in_chat = or_(Message.chat.in_(("", chat)), Message.chat.is_(None))
+    return await _newest(session, raw, (Message.seq == int(key)) & in_chat)
 
 
 async def _newest(session: AsyncSession, raw: "Raw", where: ColumnElement[bool]) -> Message | None:
@@ -50,14 +60,18 @@ async def _newest(session: AsyncSession, raw: "Raw", where: ColumnElement[bool])
     return found
 
 
-async def _settle(session: AsyncSession, message: Message, event: Echo) -> bool:
+async def _settle(session: AsyncSession, message: Message, event: Echo, raw: "Raw") -> bool:
     """The platform shows it, so it has it, whatever we had thought of it."""
     if message.status not in ("queued", "sending", "unknown", "failed"):
         return True
     message.status = "sent"
     message.sent_at = message.sent_at or func.now()
     message.chat = message.chat or clean(event.chat)
-    message.external_id = message.external_id or clean(event.external_id)
+    if not message.external_id:
+        message.external_id = clean(event.external_id)
+        await message_keys.add(
+            session, raw.channel_id, message.chat, message.external_id, message_id=message.id
+        )
     message.error = message.error_code = None
     message.next_attempt_at = None
     await session.flush()
@@ -90,6 +104,7 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
     )
     session.add(message)
     await session.flush()
+    session.add(message_keys.of(message))
     _answered(dialog, message)
     await session.flush()
     await session.refresh(message)

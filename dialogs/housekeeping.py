@@ -5,10 +5,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import partitions
+from app.core.partitions import Partition
+
 BATCH = 500
 UNUSED_UPLOADS = timedelta(hours=24)
 USED_LINKS = timedelta(days=30)
 ORPHANS = timedelta(hours=1)
+REPEATS = timedelta(days=90)
+"""Platforms repeat an event for days; a mailbox that is read anew brings mails of weeks."""
 
 _UPLOADS = text("""
 delete from attachments
@@ -39,19 +44,28 @@ where id in (
 returning avatar_key
 """)
 
-_RAW = text("""
-with oldest as materialized (
-    select id, state, received_at < :before as old
-    from inbound where id > :after order by id limit :limit
-), gone as (
-    delete from inbound i using oldest o
-    where i.id = o.id and o.old and o.state in ('done', 'ignored') and i.state = o.state
-      and (i.done_at is null or i.done_at < :before)
-      and i.id not in (
+_WANTED = """
+    i.state not in ('done', 'ignored') or i.done_at >= :before or i.id in (
         select m.inbound_id from attachments a join messages m on m.id = a.message_id
         where a.state = 'pending' and m.inbound_id is not null)
+"""
+_RAW = text(f"""
+with oldest as materialized (
+    select id, received_at < :before as old
+    from inbound_default where id > :after order by id limit :limit
+), gone as (
+    delete from inbound_default i using oldest o
+    where i.id = o.id and o.old and ({_WANTED}) is not true
     returning 1)
 select max(id) filter (where old), count(*) filter (where old), (select count(*) from gone) from oldest
+""")  # noqa: S608 - constants only
+_KEEP = f"insert into inbound overriding system value select i.* from {{month}} i where {_WANTED}"  # noqa: S608
+
+_RAW_KEYS = text("""
+delete from inbound_keys
+where (channel_id, key) in (
+    select channel_id, key from inbound_keys where received_at < :before
+    order by received_at limit :limit for update skip locked)
 """)
 
 
@@ -73,8 +87,22 @@ async def forget_orphans(session: AsyncSession) -> list[str]:
     return [key or "" for key in keys]
 
 
+async def forget_raw_month(session: AsyncSession, month: Partition, *, before: datetime) -> None:
+    """Drop a month of raw events. What is not understood, or a mail whose file is still to be taken from it,
+    moves to those without a month."""
+    await partitions.detach(session, month)
+    await session.execute(text(_KEEP.format(month=month.name)), {"before": before})
+    await partitions.drop(session, month)
+
+
+async def forget_raw_keys(session: AsyncSession, *, before: datetime) -> int:
+    """Keys of raw events that came before a time: no platform repeats them any more; returns how many."""
+    result = await session.execute(_RAW_KEYS, {"before": before, "limit": BATCH})
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
 async def forget_raw(session: AsyncSession, *, before: datetime, after: int) -> tuple[int, int | None]:
-    """Raw events understood before a time, but for those a mail's file is still to be taken from.
+    """Raw events without a month, understood before a time and not wanted for a mail's file.
 
     Looks at one batch with ids above `after`; returns how many are gone and where to go on, or None
     at the end. Quarantined ones stay: somebody has to look at them.

@@ -20,7 +20,7 @@ from channels.base import (
     Receipt,
     Typing,
 )
-from dialogs import delivery, echoes, linking, routing, store, uploads
+from dialogs import delivery, echoes, linking, message_keys, routing, store, uploads
 from dialogs.models import Dialog, Identity, Message, MessageVersion
 from dialogs.store import Incoming, Route, clean
 
@@ -83,11 +83,7 @@ async def _store(
 async def _find(session: AsyncSession, channel_id: UUID, chat: str, external_id: str) -> Message | None:
     found: Message | None = await session.scalar(
         select(Message)
-        .where(
-            Message.channel_id == channel_id,
-            Message.chat == clean(chat),
-            Message.external_id == clean(external_id),
-        )
+        .where(Message.id == message_keys.named(channel_id, chat, external_id).scalar_subquery())
         .with_for_update()
     )
     return found

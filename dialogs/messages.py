@@ -14,6 +14,7 @@ from app.core.config import Settings
 from app.core.errors import Conflict, Invalid, NotFound, TooMany
 from channels.models import Channel
 from dialogs import access, recipients, uploads, waiting
+from dialogs.message_keys import ClientKey
 from dialogs.models import Attachment, Dialog, DialogRead, Message
 from dialogs.schemas import MessageNew
 from dialogs.store import PREVIEW
@@ -80,6 +81,7 @@ async def post(
         message.send_after = _leaves_at(new.send_after, settings)
     session.add(message)
     await session.flush()
+    session.add(ClientKey(author_id=viewer.agent_id, client_key=new.client_key, message_id=message.id))
     await uploads.attach(session, viewer, new.attachment_ids, message_id=message.id)
     await _show(session, viewer, dialog, message)
     return message.id
@@ -101,7 +103,9 @@ async def _need_room(session: AsyncSession, dialog_id: UUID) -> None:
 
 async def _by_key(session: AsyncSession, viewer: Viewer, client_key: str) -> Message | None:
     found: Message | None = await session.scalar(
-        select(Message).where(Message.author_id == viewer.agent_id, Message.client_key == client_key)
+        select(Message)
+        .join(ClientKey, ClientKey.message_id == Message.id)
+        .where(ClientKey.author_id == viewer.agent_id, ClientKey.client_key == client_key)
     )
     return found
 

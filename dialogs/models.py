@@ -2,6 +2,9 @@
 
 The rules live here: one identity per person and platform, at most one dialog that is not closed
 per customer, one message per platform id, one message per client key.
+
+Messages lie in months by their ids (`app.core.partitions`). No foreign key leads to them: a month could
+not be dropped without looking through all that refers to it.
 """
 
 from datetime import datetime
@@ -172,7 +175,7 @@ class Message(Base):
     __tablename__ = "messages"
 
     id: Mapped[uid]
-    seq: Mapped[int] = mapped_column(BigInteger, Sequenced(always=True), unique=True)
+    seq: Mapped[int] = mapped_column(BigInteger, Sequenced(always=True))
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
     dialog_id: Mapped[UUID] = mapped_column(ForeignKey("dialogs.id"))
     channel_id: Mapped[UUID | None] = mapped_column(ForeignKey("channels.id"))
@@ -185,7 +188,7 @@ class Message(Base):
     """The platform's conversation."""
     external_id: Mapped[str | None]
     """The platform's id in that conversation; for ours, the first that the platform gave."""
-    reply_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id"))
+    reply_to_id: Mapped[UUID | None]
     meta: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'::jsonb"))
     inbound_id: Mapped[int | None]
     """Raw event it came from."""
@@ -209,10 +212,9 @@ class Message(Base):
         CheckConstraint(one_of("direction", DIRECTIONS), name="direction"),
         CheckConstraint(one_of("status", MESSAGE_STATUSES), name="status"),
         CheckConstraint("(direction = 'out') = (status is not null)", name="status_of_outgoing"),
-        Index("uq_messages_external", "channel_id", "chat", "external_id", unique=True),
-        Index("uq_messages_client_key", "author_id", "client_key", unique=True),
         Index("ix_messages_thread", "customer_id", "seq"),
         Index("ix_messages_dialog", "dialog_id", "seq"),
+        Index("ix_messages_chat", "channel_id", "chat", "seq"),
         listing.message_words(),
         Index(
             "ix_messages_outbox",
@@ -228,17 +230,8 @@ class Message(Base):
             "seq",
             postgresql_where=sql("status in ('queued', 'sending')"),
         ),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
-
-
-class MessageAlias(Base):
-    """Other ids of a message, by which later ones refer to it (Message-ID, further parts)."""
-
-    __tablename__ = "message_aliases"
-
-    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
-    alias: Mapped[str] = mapped_column(primary_key=True)
-    message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
 
 
 class MessageVersion(Base):
@@ -247,7 +240,7 @@ class MessageVersion(Base):
     __tablename__ = "message_versions"
 
     id: Mapped[int] = mapped_column(BigInteger, Sequenced(always=True), primary_key=True)
-    message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    message_id: Mapped[UUID] = mapped_column(index=True)
     text: Mapped[str]
     replaced_at: Mapped[created]
 
@@ -258,7 +251,7 @@ class Attachment(Base):
     __tablename__ = "attachments"
 
     id: Mapped[uid]
-    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    message_id: Mapped[UUID | None]
     position: Mapped[int] = mapped_column(server_default=sql("0"))
     uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id"))
     identity_id: Mapped[UUID | None] = mapped_column(ForeignKey("identities.id"))

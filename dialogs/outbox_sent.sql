@@ -16,6 +16,13 @@ done as (
     where m.id = $1 and m.status in ('sending', 'unknown') and m.attempts = $2
     returning m.id, m.customer_id, m.dialog_id, m.send_after
 ),
+keyed as (
+    insert into message_keys (channel_id, chat, external_id, message_id)
+    select ours.channel_id, ours.chat, ($5::text[])[1], ours.id
+    from ours, done
+    where ours.chat is not null and ($5::text[])[1] <> ''
+    on conflict do nothing
+),
 named as (
     insert into message_aliases (channel_id, alias, message_id)
     select ours.channel_id, a.alias, ours.id

@@ -23,7 +23,7 @@ AVATAR_BYTES = 2 * 1024 * 1024
 DUE = """
 select created_at from identities i
 where profiled_at is null and kind in ('telegram', 'vk')
-  and exists (select from messages m where m.identity_id = i.id)
+  and exists (select from messages m where m.customer_id = i.customer_id and m.identity_id = i.id)
 order by created_at limit 1
 """
 """Since when somebody's name is to be asked for."""
@@ -34,10 +34,11 @@ set profiled_at = now()
 where i.id = (
     select c.id from identities c
     where c.profiled_at is null and c.kind in ('telegram', 'vk')
-      and exists (select from messages m where m.identity_id = c.id)
+      and exists (select from messages m where m.customer_id = c.customer_id and m.identity_id = c.id)
     order by c.created_at limit 1 for update skip locked)
 returning i.id, i.customer_id, i.external_id,
-    (select m.channel_id from messages m where m.identity_id = i.id order by m.seq desc limit 1) as channel_id
+    (select m.channel_id from messages m where m.customer_id = i.customer_id and m.identity_id = i.id
+     order by m.seq desc limit 1) as channel_id
 """)
 
 

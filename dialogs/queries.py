@@ -127,7 +127,10 @@ async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOu
     rows = (
         await session.execute(
             query.add_columns(quoted.id, func.left(quoted.text, 200), quoted.direction, Channel.state)
-            .outerjoin(quoted, quoted.id == Message.reply_to_id)
+            .outerjoin(
+                quoted,  # in a group chat somebody else's message may be quoted: it is not shown here
+                (quoted.id == Message.reply_to_id) & (quoted.customer_id == Message.customer_id),
+            )
             .outerjoin(Channel, Channel.id == Message.channel_id)
         )
     ).all()

@@ -114,7 +114,7 @@ select {", ".join(f"m.{name}" for name in sorted(queries.MESSAGE_FIELDS))},
        (select json_agg(json_build_object({file}, 'url', {url}) order by a.position)::text
         from attachments a where a.message_id = m.id) as files
 from messages m
-left join messages q on q.id = m.reply_to_id
+left join messages q on q.id = m.reply_to_id and q.customer_id = m.customer_id
 left join channels c on c.id = m.channel_id
 where m.id = any($1::uuid[])
 """  # noqa: S608 - names of columns only

@@ -72,7 +72,7 @@ async def store(connection: RawConnection, incoming: Incoming) -> Stored | None:
     try:
         stored = await store_many(connection, [incoming])
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "uq_messages_external":
+        if error.constraint_name == "pk_message_keys":
             raise Duplicate from None
         raise
     return stored[0] if stored else None

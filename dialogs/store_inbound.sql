@@ -1,8 +1,8 @@
 -- Stores one message of a customer: identity, customer, dialog, message, files, counters and facts, and
 -- settles its raw event ($25; only when it is new and its lane's turn), in one statement. A message that is
 -- there already settles the raw event alone and gives no row; a raw event settled by another, or whose turn it
--- is not, gives no row either. When both come at once, the second raises unique_violation on uq_messages_external: the
--- message insert has no ON CONFLICT on purpose, so that the whole statement undoes itself.
+-- is not, gives no row either. When both come at once, the second raises unique_violation on pk_message_keys: the
+-- insert of the key has no ON CONFLICT on purpose, so that the whole statement undoes itself.
 with settled as (
     update inbound i
     set state = 'done', error = null, done_at = now(), attempts = attempts + 1
@@ -14,8 +14,8 @@ with settled as (
 ),
 mid as (
     select uuidv7() as id
-    where not exists (select from messages m
-                      where m.channel_id = $1 and m.chat = $12 and m.external_id = nullif($13, ''))
+    where not exists (select from message_keys k
+                      where k.channel_id = $1 and k.chat = $12 and k.external_id = nullif($13, ''))
       and (not $25 or exists (select from settled))
 ),
 known as (
@@ -109,11 +109,15 @@ stored as (
     insert into messages (id, customer_id, dialog_id, channel_id, identity_id, direction, text, html, chat,
                           external_id, reply_to_id, meta, inbound_id, occurred_at)
     select mid.id, who.customer_id, talk.id, $1, who.id, 'in', $10, $11, $12, nullif($13, ''),
-           (select m.id from messages m
-            where m.channel_id = $1 and m.chat = $12 and m.external_id = $14 and m.customer_id = who.customer_id),
+           (select k.message_id from message_keys k
+            where k.channel_id = $1 and k.chat = $12 and k.external_id = nullif($14, '')),
            $15::jsonb, $21, $22
     from mid, who, talk
     returning id, seq, customer_id, dialog_id, identity_id
+),
+keyed as (
+    insert into message_keys (channel_id, chat, external_id, message_id)
+    select $1, $12, $13, stored.id from stored where $13 <> ''
 ),
 files as (
     insert into attachments (message_id, position, kind, name, mime, size, width, height, duration, content_id,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core import migrate
+from app.core import migrate, partitions
 from app.core.config import load
 
 
@@ -15,6 +15,7 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=migrate.metadata(),
+        include_name=lambda name, kind, _: kind != "table" or not partitions.is_partition(name or ""),
         compare_type=True,
         compare_server_default=False,
         transaction_per_migration=True,

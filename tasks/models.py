@@ -57,6 +57,4 @@ class TaskMessage(Base):
     __tablename__ = "task_messages"
 
     task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
-    message_id: Mapped[UUID] = mapped_column(
-        ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    message_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """How long events of platforms are kept as they came, once they are understood."""
     keep_facts_days: Annotated[int, Field(ge=1)] = 400
     """How long the log of facts goes back: timelines, audit, and clients that were away."""
+    keep_messages_months: Annotated[int, Field(ge=0)] = 0
+    """How many whole months of messages and their files are kept; 0: all."""
     loops_in_web: bool = True
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -16,9 +16,11 @@ import orjson
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import partitions
 from app.core.db import RawConnection, RawPool
 from app.core.errors import Conflict
 from app.core.models import Fact
+from app.core.partitions import Partition
 
 ActorKind = Literal["agent", "customer", "system"]
 
@@ -150,9 +152,11 @@ def _row(row: asyncpg.Record) -> Row:
 
 _FORGET = text("""
 with oldest as materialized (
-    select id, bool_and(at < :before) over (order by xid, id) as old
-    from (select id, xid, at from facts order by xid, id limit :limit) first)
-delete from facts f using oldest o
+    select id, bool_and(at < :before and stray) over (order by xid, id) as old
+    from (
+        select id, xid, at, tableoid = 'facts_default'::regclass as stray
+        from facts order by xid, id limit :limit) first)
+delete from facts_default f using oldest o
 where f.id = o.id and o.old
 returning f.xid::text::bigint as xid, f.id
 """)
@@ -160,16 +164,26 @@ _RAISE_FLOOR = text("""
 update installation set facts_floor_xid = :xid, facts_floor_id = :id
 where (facts_floor_xid, facts_floor_id) < (:xid, :id)
 """)
+_LAST = "select xid::text::bigint as xid, id from {month} order by xid desc, id desc limit 1"
 _FLOOR = "select facts_floor_xid, facts_floor_id from installation"
 
 
 async def forget(session: AsyncSession, *, before: datetime, limit: int = 500) -> int:
-    """Delete some facts at the beginning of the log that are older than `before`; returns how many."""
+    """Delete some facts that begin the log, lie in no month and are older than `before`; returns how many."""
     rows = await session.execute(_FORGET, {"before": before, "limit": limit})
     gone = [Position(row.xid, row.id) for row in rows]
     if gone:
         await session.execute(_RAISE_FLOOR, {"xid": max(gone).xid, "id": max(gone).id})
     return len(gone)
+
+
+async def forget_month(session: AsyncSession, month: Partition) -> None:
+    """Drop a month of the log; readers that are not past it have to take the state again."""
+    await partitions.detach(session, month)
+    last = (await session.execute(text(_LAST.format(month=month.name)))).first()
+    if last is not None:
+        await session.execute(_RAISE_FLOOR, {"xid": last.xid, "id": last.id})
+    await partitions.drop(session, month)
 
 
 async def need_kept(connection: RawConnection | RawPool, after: Position) -> None:

@@ -20,7 +20,14 @@ from sqlalchemy.pool import NullPool
 from app.core.config import SettingsError
 from app.core.schema import Base
 
-MODELS = ("app.core.models", "app.agents.models", "channels.models", "dialogs.models", "tasks.models")
+MODELS = (
+    "app.core.models",
+    "app.agents.models",
+    "channels.models",
+    "dialogs.models",
+    "dialogs.message_keys",
+    "tasks.models",
+)
 _LOCK = 0x6F746B6C696B  # "otklik"
 _FOLDER = Path(__file__).resolve().parent.parent.parent / "migrations"
 

@@ -26,7 +26,8 @@ class Fact(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"), nullable=False)
-    at: Mapped[created]
+    at: Mapped[created] = mapped_column(primary_key=True)
+    """Says in which month's partition it lies."""
     type: Mapped[str]
     actor_kind: Mapped[str]
     """`agent`, `customer` or `system`."""
@@ -44,6 +45,7 @@ class Fact(Base):
         Index("ix_facts_order", "xid", "id"),
         Index("ix_facts_dialog", "dialog_id", "id", postgresql_where=text("dialog_id is not null")),
         Index("ix_facts_task", "task_id", "id", postgresql_where=text("task_id is not null")),
+        {"postgresql_partition_by": "RANGE (at)"},
     )
 
 

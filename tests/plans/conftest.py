@@ -34,6 +34,7 @@ ALL = 1000
 """A sort of more rows than this is one of everything."""
 
 _WHALE = "select customer_id from messages group by 1 order by count(*) desc limit 1"
+_EMPTY = "select relname from pg_class where relispartition and relkind = 'r' and pg_relation_size(oid) = 0"
 _EXPLAIN = {
     "session_preload_libraries": "auto_explain",
     "auto_explain.log_min_duration": "0",
@@ -46,6 +47,8 @@ _EXPLAIN = {
 class Plans:
     """What the server told of each statement while `watching`."""
 
+    empty: frozenset[str]
+    """Months with nothing in them, such as those to come: reading all of that is no harm."""
     told: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
@@ -63,7 +66,9 @@ class Plans:
             yield
 
     def complaints(self) -> list[str]:
-        return [f"{told}\n{plan['Query Text']}" for plan in self.told for told in _bad(plan["Plan"])]
+        return [
+            f"{told}\n{plan['Query Text']}" for plan in self.told for told in _bad(plan["Plan"], self.empty)
+        ]
 
     def tables(self) -> set[str]:
         return {name for plan in self.told for name in _tables(plan["Plan"])}
@@ -84,12 +89,13 @@ def _tables(plan: dict[str, Any]) -> set[str]:
     return {node["Relation Name"] for node in _nodes(plan) if "Relation Name" in node}
 
 
-def _bad(plan: dict[str, Any]) -> Iterator[str]:
+def _bad(plan: dict[str, Any], empty: frozenset[str]) -> Iterator[str]:
     if not any(_grown(name) for name in _tables(plan)):
         return
     for node in _nodes(plan):
-        if node["Node Type"] == "Seq Scan" and _grown(node["Relation Name"]):
-            yield f"All of {node['Relation Name']} is read"
+        read = node["Relation Name"] if node["Node Type"] == "Seq Scan" else ""
+        if _grown(read) and read not in empty:
+            yield f"All of {read} is read"
         if "Sort" in node["Node Type"] and node["Plans"][0]["Plan Rows"] > ALL:
             yield f"{node['Plans'][0]['Plan Rows']} rows are sorted"
 
@@ -98,7 +104,7 @@ def _bad(plan: dict[str, Any]) -> Iterator[str]:
 class Year:
     """The desk with a year of work; `agent`, `lead` and `admin` are signed in, `chat` is a channel.
 
-    `whale`: the customer who wrote most.
+    `whale`: the customer who wrote most; `empty`: tables without rows.
     """
 
     desk: Desk
@@ -107,6 +113,7 @@ class Year:
     lead: Client
     admin: Client
     whale: str
+    empty: frozenset[str]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +147,8 @@ async def year(
     async with open_desk(grown_url, tmp_path_factory.mktemp("plans")) as desk:
         agent, lead, admin = [await _client(desk, role) for role in ("agent", "lead", "admin")]
         whale = await desk.value(_WHALE)
-        yield Year(desk, await desk.chat(), agent, lead, admin, str(whale))
+        empty = frozenset(row["relname"] for row in await desk.rows(_EMPTY))
+        yield Year(desk, await desk.chat(), agent, lead, admin, str(whale), empty)
         for client in (agent, lead, admin):
             await client.aclose()
 
@@ -176,5 +184,5 @@ async def _explain_everything(database: Database) -> None:
 
 
 @pytest.fixture
-def plans() -> Plans:
-    return Plans()
+def plans(year: Year) -> Plans:
+    return Plans(year.empty)

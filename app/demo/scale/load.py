@@ -3,10 +3,11 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.agents import people
+from app.core import partitions
 from app.core.config import Settings
 from app.core.db import Database, RawConnection
 from app.core.errors import Conflict
@@ -21,7 +22,8 @@ Advance = Callable[[str, int], None]
 
 _STEP = 1000
 _RECENT = Path(__file__).with_name("recent.sql")
-_TABLES = (*rows.COLUMNS, "facts", "inbound")
+_KEYS = Path(__file__).with_name("keys.sql")
+_TABLES = (*rows.COLUMNS, "message_keys", "client_keys", "facts", "inbound", "inbound_keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ async def fill(database: Database, settings: Settings, order: Order, *, advance:
         made = await desk.make(session, open_box(settings), dice)
     now: datetime = await database.raw.fetchval("select clock_timestamp()")
     plan = Plan(dice, made, order.size, now=now)
+    await partitions.make(database, now=now, since=datetime.fromtimestamp(plan.since, UTC))
     async with database.raw.acquire() as connection:
         await _fill(connection, plan, rows.Writer(plan, dice), advance)
 
@@ -61,7 +64,8 @@ async def _fill(connection: RawConnection, plan: Plan, writer: rows.Writer, adva
         await _copy(connection, "tasks", writer.tasks)
         for table, links in writer.links.items():
             await _copy(connection, table, links)
-        await connection.execute(_RECENT.read_text(), timeout=None)
+        for made in (_KEYS, _RECENT):
+            await connection.execute(made.read_text(), timeout=None)
         for table in _TABLES:
             await connection.execute(f"vacuum (analyze) {table}", timeout=None)
     finally:

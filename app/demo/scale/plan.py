@@ -96,12 +96,13 @@ class Plan:
         self.size, self.desk, self.dice, self.ids = size, desk, dice, Ids(dice)
         self.now = now.timestamp()
         self._first = self.now - SPAN.total_seconds()
+        self.since = self._first - _DAY
         self.people = [self._person(number) for number in range(size.customers)]
         self._dialogs = self._all_dialogs()
 
     def _person(self, number: int) -> Person:
         dice = self.dice
-        since = self._first - dice.random() * _DAY
+        since = self.since + dice.random() * _DAY
         language = "ru" if dice.random() < 0.8 else "en"
         place = dice.choice(self.desk.places)
         id, contact = self.ids.at(since), self.ids.at(since)

@@ -13,3 +13,6 @@ select m.channel_id, 'scale:' || m.external_id, m.chat,
 from messages m
 where m.id >= uuidv7(interval '-3 days') and m.created_at > now() - interval '3 days' and m.direction = 'in'
 order by m.seq;
+
+insert into inbound_keys (channel_id, key, inbound_id, received_at)
+select channel_id, key, id, received_at from inbound;
