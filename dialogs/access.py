@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.agents.viewer import Viewer
+from app.core.db import RawConnection
 from app.core.errors import NotFound
 from channels.models import ChannelTeam
 from dialogs.models import Attachment, Dialog, DialogGuest, DialogGuestTeam, Message
@@ -25,6 +26,7 @@ ADMIN = "admin"
 _UNASSIGNED = "d.assignee_id is null"
 _QUEUE = f"{_UNASSIGNED} and coalesce(d.team_id, d.channel_id) = {{}}"
 """What nobody took, by its queue: a team's, or a channel's when it has no team."""
+_SERVED = "select distinct channel_id from channel_teams where team_id = any($1)"
 _GUEST = "d.id = any(array(select g.dialog_id from {} g where g.{} = any({{}})))"
 
 
@@ -50,14 +52,14 @@ class Ground:
     sql: str
     keys: tuple[Any, ...] = ()
 
-    def written(self, name: str, values: dict[str, Any]) -> str:
-        """The SQL with parameters; their values are put into `values` under names that begin with `name`."""
-        names = [f"{name}_{number}" for number in range(len(self.keys))]
-        values.update(zip(names, self.keys, strict=True))
-        return self.sql.format(*(f":{name}" for name in names))
+    def written(self, values: list[Any]) -> str:
+        """The SQL with numbered parameters; their values are put at the end of `values`."""
+        values.extend(self.keys)
+        first = len(values) - len(self.keys) + 1
+        return self.sql.format(*(f"${first + number}" for number in range(len(self.keys))))
 
 
-async def grounds(session: AsyncSession, viewer: Viewer, *, unassigned: bool = False) -> list[Ground]:
+async def grounds(connection: RawConnection, viewer: Viewer, *, unassigned: bool = False) -> list[Ground]:
     """The same policy as `visible`, taken apart: each ground is one range of an index.
 
     `unassigned`: only on dialogs without an assignee.
@@ -65,7 +67,7 @@ async def grounds(session: AsyncSession, viewer: Viewer, *, unassigned: bool = F
     if viewer.is_admin:
         return [Ground(_UNASSIGNED if unassigned else "true")]
     people, teams = [viewer.agent_id, *(viewer.mate_ids - {viewer.agent_id})], list(viewer.team_ids)
-    channels = await served_channels(session, viewer)
+    channels = [row[0] for row in await connection.fetch(_SERVED, teams)]
     guests = [
         Ground(_GUEST.format("dialog_guests", "agent_id"), (people,)),
         Ground(_GUEST.format("dialog_guest_teams", "team_id"), (teams,)),

@@ -3,11 +3,11 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
 from app.core import paging
+from app.core.db import RawConnection, driver
 from app.core.errors import Invalid
 from dialogs import access, queries
 from dialogs.access import Ground
@@ -20,7 +20,7 @@ Sort = Literal["waiting", "recent"]
 _FIELDS = tuple(sorted(DialogRow.model_fields.keys() - {"customer", "unread"}))
 _PAGE = f"""
 with page as materialized (
-    select distinct on (d.at, d.id) d.* from ({{sources}}) d order by d.at, d.id limit :limit
+    select distinct on (d.at, d.id) d.* from ({{sources}}) d order by d.at, d.id limit $1
 )
 select {", ".join(f"d.{field}" for field in _FIELDS)}, d.at, d.customer_id, c.name, c.avatar_key,
        greatest(0, d.inbound_count - coalesce(r.inbound_count, 0)) as unread
@@ -28,18 +28,18 @@ from page d
 join customers c on c.id = d.customer_id
 left join (
     select r.dialog_id, r.inbound_count from dialog_reads r
-    where r.agent_id = :reader and r.dialog_id = any(array(select p.id from page p))
+    where r.agent_id = $2 and r.dialog_id = any(array(select p.id from page p))
 ) r on r.dialog_id = d.id
 order by d.at, d.id
 """  # noqa: S608 - constants only
 _SOURCE = """
 (select d.*, {at} as at from dialogs d where d.status = '{status}' and ({{ground}}){filters}
- order by at, d.id limit :limit)
+ order by at, d.id limit $1)
 """
 _COUNTS = """
-select count(*) filter (where d.assignee_id = :me) as mine,
+select count(*) filter (where d.assignee_id = $1) as mine,
        count(*) filter (where d.assignee_id is null) as unassigned,
-       count(*) filter (where d.team_id = any(:teams)) as team,
+       count(*) filter (where d.team_id = any($2)) as team,
        count(*) as "all"
 from ({sources}) d
 """
@@ -64,20 +64,20 @@ async def page(
     viewer sees dialogs is a source in the order of an index, and the sources are merged: no more rows
     are read than the page shows, however many there are.
     """
-    values: dict[str, Any] = {"limit": limit + 1, "reader": viewer.agent_id}
-    at, filters = _order(status, sort), ""
-    grounds = await _of_view(session, viewer, view)
-    if channel_id is not None:
-        filters, values["channel"] = " and d.channel_id = :channel", channel_id
+    connection = await driver(session)
+    grounds = await _of_view(connection, viewer, view)
     if words.strip():
         grounds = _matching(words.strip(), grounds)
+    values: list[Any] = [limit + 1, viewer.agent_id]
+    at = _order(status, sort)
+    filters = [Ground("d.channel_id = {}", (channel_id,))] if channel_id else []
     if cursor is not None:
-        filters += f" and ({at}, d.id) > (:at, :id)"
-        values["at"], values["id"] = _position(cursor)
-    source = _SOURCE.format(at=at, status=status, filters=filters)
-    rows = await _fetch(session, source, grounds, values)
+        filters.append(Ground(f"({at}, d.id) > ({{}}, {{}})", _position(cursor)))
+    narrowed = "".join(f" and {one.written(values)}" for one in filters)
+    source = _SOURCE.format(at=at, status=status, filters=narrowed)
+    rows = await _fetch(connection, source, grounds, values)
     more = len(rows) > limit
-    following = paging.encode([rows[limit - 1].at, str(rows[limit - 1].id)]) if more else None
+    following = paging.encode([rows[limit - 1]["at"], str(rows[limit - 1]["id"])]) if more else None
     return [_row(row) for row in rows[:limit]], following
 
 
@@ -88,12 +88,12 @@ def _order(status: DialogStatus, sort: Sort) -> str:
     return PLACE_BY_WAIT if sort == "waiting" else PLACE_BY_TIME
 
 
-async def _of_view(session: AsyncSession, viewer: Viewer, view: View) -> list[Ground]:
+async def _of_view(connection: RawConnection, viewer: Viewer, view: View) -> list[Ground]:
     if view == "mine":
         return [Ground("d.assignee_id = {}", (viewer.agent_id,))]
     if view == "team":
         return [Ground("d.team_id = {}", (team,)) for team in viewer.team_ids]
-    return await access.grounds(session, viewer, unassigned=view == "unassigned")
+    return await access.grounds(connection, viewer, unassigned=view == "unassigned")
 
 
 def _position(cursor: str) -> tuple[int, UUID]:
@@ -115,20 +115,16 @@ def _matching(words: str, grounds: list[Ground]) -> list[Ground]:
 
 
 async def _fetch(
-    session: AsyncSession, source: str, grounds: list[Ground], values: dict[str, Any]
+    connection: RawConnection, source: str, grounds: list[Ground], values: list[Any]
 ) -> list[Any]:
     if not grounds:
         return []
-    sources = " union all ".join(
-        source.replace("{ground}", ground.written(f"g{number}", values))
-        for number, ground in enumerate(grounds)
-    )
-    big = [bindparam(name, type_=BigInteger) for name, value in values.items() if isinstance(value, int)]
-    return list(await session.execute(text(_PAGE.format(sources=sources)).bindparams(*big), values))
+    sources = " union all ".join(source.replace("{ground}", ground.written(values)) for ground in grounds)
+    return list(await connection.fetch(_PAGE.format(sources=sources), *values))
 
 
 def _row(row: Any) -> dict[str, Any]:
-    values = dict(row._mapping)
+    values = dict(row)
     del values["at"]
     id = values.pop("customer_id")
     avatar_url = queries.avatar_url(id, values.pop("avatar_key"))
@@ -138,10 +134,9 @@ def _row(row: Any) -> dict[str, Any]:
 
 async def counts(session: AsyncSession, viewer: Viewer) -> dict[str, int]:
     """How many open dialogs each view holds."""
-    values: dict[str, Any] = {"me": viewer.agent_id, "teams": list(viewer.team_ids)}
+    connection = await driver(session)
+    values: list[Any] = [viewer.agent_id, list(viewer.team_ids)]
     sources = " union ".join(
-        _COUNTED.format(ground=ground.written(f"g{number}", values))
-        for number, ground in enumerate(await access.grounds(session, viewer))
+        _COUNTED.format(ground=ground.written(values)) for ground in await access.grounds(connection, viewer)
     )
-    row = (await session.execute(text(_COUNTS.format(sources=sources)), values)).one()
-    return dict(row._mapping)
+    return dict(await connection.fetchrow(_COUNTS.format(sources=sources), *values))
