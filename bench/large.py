@@ -5,14 +5,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
-from sqlalchemy import event
 
 from app.agents import people, tokens
 from app.core import migrate
@@ -31,13 +30,12 @@ _NAME = "bench_large"
 
 @dataclass
 class Large:
-    """The started application. `statements`: what it sent through its session, with values, newest last."""
+    """The started application."""
 
     url: str
     app: Any
     token: str
     """Of an agent in three of twenty teams."""
-    statements: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
 
     async def get(self, path: str) -> bytes:
         """The answer to `GET /api/v1…`, through all of the application but without a socket."""
@@ -78,13 +76,7 @@ async def opened(running: EmbeddedServer, *, smoke: bool) -> AsyncIterator[Large
     app = create_app(settings)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     async with app.router.lifespan_context(app):
-        found = Large(url, app, await _token(app.state.database))
-
-        @event.listens_for(app.state.database.engine.sync_engine, "before_cursor_execute")
-        def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-            found.statements.append((statement, tuple(values)))
-
-        yield found
+        yield Large(url, app, await _token(app.state.database))
 
 
 def _settings(url: str) -> Settings:
