@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[Middleware(layer) for layer in limits.around(settings)],
+        middleware=[Middleware(layer) for layer in (live.Shortcut, *limits.around(settings))],
     )
     app.state.settings = settings
     app.state.throttle = Throttle()

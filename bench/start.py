@@ -38,7 +38,8 @@ app = Starlette(routes=[Route("/readyz", readyz)], lifespan=lifespan)
 uvicorn.run(app, port=int(sys.argv[2]), loop="uvloop", ws="websockets-sansio", log_config=None)
 """
 )
-_PRODUCT = "import uvicorn, uvloop, httptools, app.main, app.web.wire"
+_PRODUCT = "import gc; gc.disable(); import uvloop, httptools, app.main, app.server"
+"""As `programs.serve` does."""
 
 
 async def measure(running: EmbeddedServer, *, smoke: bool) -> list[Figure]:
