@@ -28,6 +28,9 @@ FIRST_STEP = 1000
 BUDGET = 0.1
 """Seconds after which no further step is begun."""
 _GROWTH = 16
+"""How many times longer than the one before a step may be."""
+_RARE = 2
+"""So few answers in the first step: perhaps there are few at all, and the index alone tells."""
 _LAST = UUID(int=2**128 - 1)
 Place = tuple[float, int]
 """A message's place in its stretch: its rank and its id, both negative, so that the best stands first."""
@@ -131,7 +134,7 @@ def _ceiling(filters: Filters) -> UUID:
 
 async def _stretch(session: AsyncSession, search: Search, *, high: UUID, floor: UUID, limit: int) -> Stretch:
     """Step by step back from `high` until there is a page of answers, or time is up."""
-    began = now = time.perf_counter()
+    began = time.perf_counter()
     ids: list[UUID] = []
     top, low = await _first_step(session, high)
     bottom = top
@@ -139,16 +142,13 @@ async def _stretch(session: AsyncSession, search: Search, *, high: UUID, floor: 
         rows = await _answers(session, search, low=max(low, floor), high=bottom)
         ids += [id for id, seen in rows[:CANDIDATES] if seen]
         reached = rows[CANDIDATES - 1][0] if len(rows) > CANDIDATES else max(low, floor)
-        before, now = now, time.perf_counter()
-        left = BUDGET - (now - began)
-        if len(ids) >= limit or left <= 0 or reached <= floor:
+        if len(ids) >= limit or reached <= floor or time.perf_counter() - began > BUDGET:
             return Stretch(reached, top, ids)
-        if bottom == top and not search.has_phrase:
+        if bottom == top and len(rows) <= _RARE and not search.has_phrase:
             rest = await _answers(session, search, low=floor, high=reached, all_if_few=True)
             if len(rest) <= CANDIDATES:
                 return Stretch(floor, top, ids + [id for id, seen in rest if seen])
-            now = time.perf_counter()
-        worth = min(_GROWTH, CANDIDATES / max(1, len(rows)), max(1, left / (now - before)))
+        worth = min(_GROWTH, CANDIDATES / max(1, len(rows)))
         low = _earlier(reached, int((_time(bottom) - _time(reached)) * worth) + 1)
         bottom = reached
     return Stretch(bottom, top, ids)
