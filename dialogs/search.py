@@ -8,10 +8,10 @@ has found is ranked together; the cursor holds the bounds of that stretch.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
@@ -199,8 +199,8 @@ async def _answers(
     One more than `CANDIDATES` at most, so that one knows of the rest; `all_if_few`: any of them then. The
     server joins the index of words with that of ids before it reads a message; rights are asked last.
     """
-    where = [Message.id >= low, Message.id < high, search_words.holds(search.query)]
-    answer = select(Message.id, Message.dialog_id).where(*where, *_chosen(search.filters))
+    where = [*_between(low, high), search_words.holds(search.query), *_chosen(search.filters)]
+    answer = select(Message.id, Message.dialog_id).where(*where)
     if all_if_few:
         answer = answer.limit(CANDIDATES + 1)
     found = answer.cte("found").prefix_with("MATERIALIZED")
@@ -208,6 +208,25 @@ async def _answers(
     seen = access.in_sight(search.viewer, newest.c.dialog_id)
     rows = await session.execute(select(newest.c.id, seen.label("seen")).order_by(newest.c.id.desc()))
     return [(id, is_seen) for id, is_seen in rows]
+
+
+def _between(low: UUID, high: UUID) -> list[ColumnElement[bool]]:
+    """Ids from `low` on, below `high`.
+
+    The planner takes any two bounds that lie close together for one row, and would rather read all texts
+    between them than look into the index of words. So it is told of the upper one by the month alone.
+    """
+    where = [Message.id >= low, func.uuid_lt(Message.id, high)]
+    month_after = _month_after(high)
+    return [*where, Message.id < month_after] if month_after < _LAST else where
+
+
+def _month_after(id: UUID) -> UUID:
+    """The first id of the month that follows; the last one of all when that is still to come."""
+    if _time(id) >= time.time() * 1000:
+        return _LAST
+    day = datetime.fromtimestamp(_time(id) / 1000, UTC).replace(day=28) + timedelta(days=4)
+    return first_id(day.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
 
 def _chosen(filters: Filters) -> list[ColumnElement[bool]]:
