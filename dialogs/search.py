@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.viewer import Viewer
-from app.core import paging
+from app.core import paging, partitions
 from app.core.errors import Invalid
 from dialogs import access, queries, search_words
 from dialogs.models import Customer, Dialog, Message
@@ -125,11 +125,11 @@ def _next(stretch: Stretch, ranked: Sequence[Place], *, limit: int, floor: UUID)
 async def _floor(session: AsyncSession, filters: Filters) -> UUID:
     """The oldest message there is, or the first there may be."""
     oldest = await session.scalar(select(Message.id).order_by(Message.id).limit(1))
-    return max(oldest or _LAST, first_id(filters.since) if filters.since else UUID(int=0))
+    return max(oldest or _LAST, partitions.first_id(filters.since) if filters.since else UUID(int=0))
 
 
 def _ceiling(filters: Filters) -> UUID:
-    return first_id(filters.until + timedelta(hours=1)) if filters.until else _LAST
+    return partitions.first_id(filters.until + timedelta(hours=1)) if filters.until else _LAST
 
 
 async def _stretch(session: AsyncSession, search: Search, *, high: UUID, floor: UUID, limit: int) -> Stretch:
@@ -173,11 +173,6 @@ async def _first_step(session: AsyncSession, high: UUID) -> tuple[UUID, UUID]:
     if top is None:
         return UUID(int=0), UUID(int=0)
     return UUID(int=top.int + 1), low or UUID(int=0)
-
-
-def first_id(at: datetime) -> UUID:
-    """The smallest UUIDv7 of a time: an id begins with its millisecond."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def _time(id: UUID) -> int:
@@ -225,8 +220,8 @@ def _month_after(id: UUID) -> UUID:
     """The first id of the month that follows; the last one of all when that is still to come."""
     if _time(id) >= time.time() * 1000:
         return _LAST
-    day = datetime.fromtimestamp(_time(id) / 1000, UTC).replace(day=28) + timedelta(days=4)
-    return first_id(day.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+    month = partitions.month(datetime.fromtimestamp(_time(id) / 1000, UTC))
+    return partitions.first_id(partitions.later(month, 1))
 
 
 def _chosen(filters: Filters) -> list[ColumnElement[bool]]:
