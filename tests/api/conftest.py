@@ -111,7 +111,9 @@ async def serve(app: Any, *, ws: Any = FrameProtocol) -> AsyncIterator[str]:
 
     It has to be started already: the server leaves its lifespan alone.
     """
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws=ws, lifespan="off")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, ws=ws, ws_ping_interval=None, lifespan="off"
+    )
     server = uvicorn.Server(config)
     listener = config.bind_socket()
     running = asyncio.create_task(server._serve([listener]))
