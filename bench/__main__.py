@@ -16,6 +16,7 @@ from bench import (
     outbound,
     report_month,
     search,
+    soak,
     start,
     thread_page,
 )
@@ -37,6 +38,11 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
 }
 
 
+async def _soak(running: EmbeddedServer, seconds: float) -> None:
+    for found in await soak.soak(running, seconds=seconds):
+        print(found.line(), flush=True)
+
+
 async def _run(running: EmbeddedServer, name: str, *, smoke: bool) -> None:
     for found in await MEASUREMENTS[name](running, smoke=smoke):
         print(found.line(), flush=True)
@@ -44,11 +50,17 @@ async def _run(running: EmbeddedServer, name: str, *, smoke: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(MEASUREMENTS), help=", ".join(MEASUREMENTS))
+    parser.add_argument(
+        "names", nargs="*", default=list(MEASUREMENTS), help=", ".join([*MEASUREMENTS, "soak"])
+    )
     parser.add_argument("--smoke", action="store_true", help="small and short: only that they run")
+    parser.add_argument("--minutes", type=float, default=10, help="of load, for `soak`")
     chosen = parser.parse_args()
     with server() as running:
         for name in chosen.names:
+            if name == "soak":
+                uvloop.run(_soak(running, 10 if chosen.smoke else chosen.minutes * 60))
+                continue
             uvloop.run(_run(running, name, smoke=chosen.smoke))
 
 

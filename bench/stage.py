@@ -114,7 +114,7 @@ async def _furnish(url: str, settings: Settings, db: Database) -> Stage:
         await session.flush()
         session.add(ChannelTeam(channel_id=channel_id, team_id=team.id))
         _, token = await tokens.issue(
-            session, agent_id=admin.id, name="bench", scopes=["read", "write", "admin"]
+            session, agent_id=admin.id, name="bench", scopes=["read", "write", "inbound", "admin"]
         )
     return Stage(url, settings, db, token, channel_id, f"/hooks/{key}", secret)
 

@@ -69,11 +69,11 @@ class Understanding:
         while True:
             raws = [await queue.get()]
             try:
+                # Given back after each batch: those who store wait for the same connections.
                 async with self._database.raw.acquire(timeout=5) as connection:
-                    while raws := [*raws, *_ready(queue, inbox.BATCH - len(raws))]:
-                        if not await self._at_once(connection, raws):
-                            self.wake()
-                        raws = []
+                    raws += _ready(queue, inbox.BATCH - 1)
+                    if not await self._at_once(connection, raws):
+                        self.wake()
             except Exception as error:  # the loops do it as soon as the database is back
                 log.info("understanding.left", reason=type(error).__name__)
                 self.wake()
