@@ -59,7 +59,7 @@ def main() -> None:
     with server() as running:
         for name in chosen.names:
             if name == "soak":
-                uvloop.run(_soak(running, 10 if chosen.smoke else chosen.minutes * 60))
+                uvloop.run(_soak(running, 5 if chosen.smoke else chosen.minutes * 60))
                 continue
             uvloop.run(_run(running, name, smoke=chosen.smoke))
 

@@ -43,13 +43,16 @@ class Platform:
 
     async def _send(self) -> None:
         line = Line(self.address)
-        while True:
-            number = await self.waiting.get()
-            body = vk_message(self.on, person=number % PEOPLE, number=number, text=f"n{number}")
-            while (pause := await line.post(self.on.hook, body)) is not None:
-                self.refused += 1
-                await asyncio.sleep(pause)
-            self.accepted.add(number)
+        try:
+            while True:
+                number = await self.waiting.get()
+                body = vk_message(self.on, person=number % PEOPLE, number=number, text=f"n{number}")
+                while (pause := await line.post(self.on.hook, body)) is not None:
+                    self.refused += 1
+                    await asyncio.sleep(pause)
+                self.accepted.add(number)
+        finally:
+            line.close()
 
 
 class Line:
@@ -65,9 +68,14 @@ class Line:
             async with asyncio.timeout(30):
                 status, headers = await self._exchange(path, body)
         except (OSError, asyncio.IncompleteReadError, ValueError):
-            self._streams = None
+            self.close()
             return 1.0
         return None if status == 200 else float(headers.get("retry-after", 1))
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
 
     async def _exchange(self, path: str, body: bytes) -> tuple[int, dict[str, str]]:
         if self._streams is None:
