@@ -46,8 +46,8 @@ select t.id, t.seq, t.customer_id, t.dialog_id, t.channel_id, k.kind, t.attempts
        coalesce((select q.external_id from messages q
                  where q.id = t.reply_to_id and q.channel_id = t.channel_id and q.chat = t.chat), '') as reply_to,
        (select q.meta from messages q
-        where q.customer_id = t.customer_id and q.seq < t.seq and q.direction = 'in'
-          and q.channel_id = t.channel_id and q.chat = t.chat and t.chat <> ''
+        where q.channel_id = t.channel_id and q.chat = t.chat and t.chat <> ''
+          and q.seq < t.seq and q.direction = 'in'
         order by q.seq desc limit 1) as meta,
        (select jsonb_agg(jsonb_build_object('kind', f.kind, 'name', f.name, 'mime', f.mime, 'size', f.size,
                                             'key', f.file_key) order by f.position)

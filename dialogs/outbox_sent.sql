@@ -1,5 +1,5 @@
--- Settles a message that the platform took; gives the seconds since it was due, null when it was no longer ours. $1: message, $2: our attempt,
--- $3: `sent` or `delivered`, $4: another chat or '', $5: ids that the platform gave, $6: further names,
+-- Settles a message that the platform took; gives the seconds since it was due, null when it was no longer
+-- ours. $1: message, $2: our attempt, $3: `sent` or `delivered`, $4: another chat or '', $5: ids that the platform gave, $6: further names,
 -- $7: note or ''. When an echo or a receipt was quicker, the ids become further names: the one that is kept
 -- may be another part's. So it may be repeated when nobody knows whether it was carried out.
 with ours as (

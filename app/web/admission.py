@@ -21,7 +21,8 @@ LARGE = 1024 * 1024
 """Bytes of a body that is held in memory and counted among the large ones; so are those of unknown length."""
 MOST_LARGE = 8
 TRY_AGAIN = 1013
-_REFUSED = metrics.counter("refused", "Requests and sockets refused because too many were in.", "what")
+"""Close code of sockets that came when there were too many."""
+REFUSED = metrics.counter("refused", "Requests and sockets refused because too many were in.", "what")
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Gate:
 
     def enter(self) -> bool:
         if self.inside >= self.most:
-            _REFUSED.labels(self.what).inc()
+            REFUSED.labels(self.what).inc()
             return False
         self.inside += 1
         return True
@@ -44,21 +45,22 @@ class Gate:
 
 
 class Admission:
-    """Pure ASGI: webhooks, other requests, large bodies, consoles and visitors each have their gate."""
+    """Pure ASGI: webhooks, other requests, large bodies and visitors' sockets each have their gate.
+
+    Consoles' sockets do not come by here: their endpoint counts them.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.hooks = Gate("webhooks", settings.max_waiting)
         self.requests = Gate("requests", settings.max_waiting)
         self.large = Gate("large bodies", MOST_LARGE)
-        self.consoles = Gate("consoles", settings.max_sockets)
         self.visitors = Gate("visitors", settings.max_sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "websocket":
-            gate = self.visitors if path.startswith("/widget/") else self.consoles
-            await self._socket(gate, scope, receive, send)
+            await self._socket(self.visitors, scope, receive, send)
         elif path.startswith("/hooks/"):
             await self._request(self.hooks, scope, receive, send)
         elif path.startswith(("/api/", "/widget/")):

@@ -19,6 +19,7 @@ from app.core import facts, metrics
 from app.core.errors import AppError, TooMany, Unauthenticated
 from app.core.facts import Position
 from app.web import wire
+from app.web.admission import REFUSED, TRY_AGAIN
 from app.web.door import TOO_MANY, Door
 from app.web.feed import Console, Feed, message
 from app.web.hub import RESYNC, SIGN_IN_AGAIN, Message
@@ -41,6 +42,10 @@ class Live:
         socket = WebSocket(scope, receive, send)
         feed: Feed = socket.app.state.feed
         door: Door = socket.app.state.door
+        if len(feed.hub.connections) >= socket.app.state.settings.max_sockets:
+            REFUSED.labels("consoles").inc()
+            await _refuse(socket, TRY_AGAIN)
+            return
         if not auth.same_origin(socket, socket.app.state.settings):
             await _refuse(socket, _FOREIGN)
             return

@@ -166,8 +166,7 @@ async def test_more_consoles_than_may_be_are_told_to_come_again(world: World) ->
         await refused.wait_closed()
         assert refused.close_code == admission.TRY_AGAIN
         await inside.pop().close()
-        gate = (await _gates(world)).consoles
-        await eventually(lambda: gate.inside == MOST - 1)
+        await eventually(lambda: len(world.app.state.feed.hub.connections) == MOST - 1)
         again = await connect()
         assert "presence" in str(await again.recv())
         for socket in (*inside, again):
