@@ -91,10 +91,10 @@ async def test_no_request_waits_for_a_connection_for_ever(
 ) -> None:
     call = await hook(world)
     assert (await call()).status_code == 200
-    world.database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
     for module in (db, *(m for m in _using(db.WAIT_SECONDS))):
         monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     async with full_pools(world.database):
+        world.database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
         for answer in (await world.admin.get("/me"), await world.admin.get("/sync"), await call()):
             assert answer.status_code == 503, answer.text
             assert int(answer.headers["retry-after"]) > 0
