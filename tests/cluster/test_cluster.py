@@ -68,7 +68,7 @@ async def traffic(cluster: Cluster, keepers: list[Keeper], *, insist: bool) -> A
     work = [load.customers(), load.agent(), load.agent(), cluster.balancer.watch()]
     tasks = [asyncio.create_task(one) for one in work]
     try:
-        await eventually(lambda: load.answered, 30)
+        await eventually(lambda: load.answered, 60)
         yield load
     finally:
         for task in tasks[:1]:
@@ -83,7 +83,7 @@ async def consoles(cluster: Cluster) -> AsyncIterator[list[Keeper]]:
     keepers = await cluster.keepers()
     tasks = [asyncio.create_task(keeper.run()) for keeper in keepers]
     try:
-        await eventually(lambda: all(keeper.console.lane for keeper in keepers), 30)
+        await eventually(lambda: all(keeper.console.lane for keeper in keepers), 60)
         yield keepers
     finally:
         for task in tasks:
@@ -133,11 +133,11 @@ async def settled(cluster: Cluster, load: Traffic) -> bool:
 async def test_who_is_there_and_who_types_is_known_in_every_process(cluster: Cluster) -> None:
     desk = cluster.desk
     cluster.vk.customer_writes(user_id=100, text="hello", name="Person 100")
-    (dialog,) = await eventually(lambda: desk.rows("select id::text from dialogs"), 30)
+    (dialog,) = await eventually(lambda: desk.rows("select id::text from dialogs"), 60)
     anna = await Console(desk.anna, cluster.web[0].address, await cursor_of(desk.anna)).connect()
     admin_client = desk.world.admin
     admin = await Console(admin_client, cluster.web[1].address, await cursor_of(admin_client)).connect()
-    await eventually(lambda: there(anna, admin_client.id) and there(admin, desk.anna.id))
+    await eventually(lambda: there(anna, admin_client.id) and there(admin, desk.anna.id), 60)
     await anna.say(lane="typing", dialog_id=dialog["id"], note=False)
     typing = {"lane": "typing", "dialog_id": dialog["id"], "agent_id": desk.anna.id, "note": False}
     await eventually(lambda: typing in admin.lane)
@@ -205,7 +205,7 @@ async def test_restarted_in_turn_under_load(cluster: Cluster) -> None:
                 assert not await cluster.desk.rows(held, f"%-{member.pid}-%"), "the lease was kept"
                 member.start()
                 await member.ready()
-            await eventually(lambda: len(load.answered) > 20, 30)
+            await eventually(lambda: len(load.answered) > 20, 60)
         assert load.bad == []
         await nothing_lost(cluster, load, keepers, start)
         assert {code for keeper in keepers for code in keeper.codes} == {1012}
