@@ -59,7 +59,7 @@ class Member:
             "OTKLIK_DATA_DIR": str(self._settings.data_dir),
             "OTKLIK_PUBLIC_URL": self._settings.url,
             "OTKLIK_UNDO_SECONDS": "0",
-            "OTKLIK_DRAIN_SECONDS": "2",
+            "OTKLIK_DRAIN_SECONDS": "1",
             "PYTHONPATH": str(ROOT),
         }
         return lifeline.spawn(
