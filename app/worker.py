@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app import alarm, figures, housekeeping
 from app.alarm import Alarm, Work
-from app.core import clock, heartbeat
+from app.core import clock, heartbeat, horizon
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import Files, open_files
@@ -78,6 +78,7 @@ class Worker:
             self._look,
             Loop("channels", self._supervise, every=2),
             Loop("heartbeat", self._beat, every=heartbeat.EVERY),
+            Loop("horizon", lambda: horizon.turn(self.db.raw), every=30),
             Loop("housekeeping", self._keep_house, every=housekeeping.EVERY),
         ]
 

@@ -58,6 +58,10 @@ class Desk:
     def child(self, word: str) -> psutil.Process:
         return next(p for p in psutil.Process(self.process.pid).children() if word in p.cmdline())
 
+    def count(self, word: str) -> int:
+        own = psutil.Process(self.process.pid).children()
+        return sum(p.status() != psutil.STATUS_ZOMBIE and word in p.cmdline() for p in own)
+
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(40)
@@ -127,7 +131,7 @@ def test_first_start_shows_a_login_and_ctrl_c_stops_everything(
     desk: Desk, start: Callable[..., Desk]
 ) -> None:
     address = desk.ready()
-    assert re.search(r"First login: \S+ +password: \S+", desk.output)
+    eventually_sync(lambda: re.search(r"First login: \S+ +password: \S+", desk.output), _PATIENCE)
     assert alive(address)
     assert httpx.get(f"{address}/readyz", timeout=10).json() == {
         "ready": True,
@@ -178,9 +182,13 @@ def replaced(desk: Desk, word: str, victim: psutil.Process) -> bool:
 def test_external_database_and_programs_apart(
     start: Callable[..., Desk], data_dir: Path, database_url: str
 ) -> None:
-    """With DATABASE_URL nothing is embedded; `serve` and `work` stand alone beside it."""
-    desk = start(DATABASE_URL=database_url)
+    """With DATABASE_URL nothing is embedded; several of a kind; `serve` and `work` stand alone beside it."""
+    desk = start(DATABASE_URL=database_url, OTKLIK_WEB_PROCESSES="2", OTKLIK_WORK_PROCESSES="2")
     address = desk.ready()
+    assert [desk.count(word) for word in ("serve", "work")] == [2, 2]
+    desk.child("serve").kill()
+    assert alive(address), "the other one answers"
+    eventually_sync(lambda: desk.count("serve") == 2, _PATIENCE)
     assert "embedded" not in desk.output
     assert not [p for p in desk.family() if p.name() == "postgres"]
     assert desk.end() == 0

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.agents import viewer
+from app.web.widget_hub import hub
 from channels.models import Inbound
 from dialogs import access, linking
 from dialogs.models import Customer, Dialog, Identity, Message
@@ -265,3 +266,13 @@ async def test_nothing_is_left_behind_by_a_closed_connection(site: Site) -> None
         assert site.app.state.feed._followers
     await eventually(lambda: not site.app.state.feed._followers and not site.app.state.lane._listeners)
     assert not site.app.state.widget_hub._lines
+
+
+async def test_a_visitor_is_told_to_come_back_when_the_process_stops(site: Site) -> None:
+    visitor = await site.visitor()
+    async with visitor.live() as live:
+        await live.next()
+        for line in hub(site.app).lines():
+            line.leave()
+        await live.socket.wait_closed()
+        assert live.socket.close_code == 1012
