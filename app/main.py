@@ -57,6 +57,7 @@ def version() -> str:
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; nothing is opened before its lifespan begins."""
+    layers: list[limits.Middleware] = [live.Shortcut, *limits.around(settings)]
     app = FastAPI(
         title="Otklik",
         version=version(),
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[Middleware(layer) for layer in (live.Shortcut, *limits.around(settings))],
+        middleware=[Middleware(layer) for layer in layers],
     )
     app.state.settings = settings
     app.state.throttle = Throttle()
