@@ -41,6 +41,8 @@ order by n
 class AtOnce:
     """A platform that takes everything at once, and remembers the order of each chat."""
 
+    kind = "vk"
+
     def __init__(self) -> None:
         self.keys: dict[str, list[int]] = {}
 

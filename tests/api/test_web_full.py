@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from app.core import db
 from app.core.config import Settings
 from app.core.db import Database
-from app.web import admission, limits, problems
+from app.web import admission, limits, problems, sync, webhooks
 from channels.drafts import Draft
 from channels.models import Channel
 from channels.registry import load
@@ -91,19 +91,13 @@ async def test_no_request_waits_for_a_connection_for_ever(
 ) -> None:
     call = await hook(world)
     assert (await call()).status_code == 200
-    for module in (db, *(m for m in _using(db.WAIT_SECONDS))):
+    for module in (db, sync, webhooks):
         monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     async with full_pools(world.database):
         world.database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
         for answer in (await world.admin.get("/me"), await world.admin.get("/sync"), await call()):
             assert answer.status_code == 503, answer.text
             assert int(answer.headers["retry-after"]) > 0
-
-
-def _using(_value: float) -> list[Any]:
-    from app.web import sync, webhooks
-
-    return [sync, webhooks]
 
 
 async def test_large_bodies_are_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
