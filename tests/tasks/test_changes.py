@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.core import clock
+from app.core.db import driver
 from app.core.errors import NotFound
 from dialogs.models import Dialog
-from dialogs.store import raw
 from tasks import queries, tasks
 from tasks.schemas import TaskChange, TaskOut
 from tests.helpers import eventually
@@ -309,6 +309,6 @@ async def test_a_session_can_still_reach_the_driver(office: Office) -> None:
     viewer = await office.viewer("anna")
     async with office.db.transaction() as session:
         await session.get(Dialog, dialog)
-        await (await raw(session)).execute("update dialogs set inbound_count = 7 where id = $1", dialog)
+        await (await driver(session)).execute("update dialogs set inbound_count = 7 where id = $1", dialog)
         await tasks.change(session, viewer, task.id, TaskChange(status="done"))
     assert (await office.get(dialog)).inbound_count == 7
