@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from app.agents.api import router as people
 from app.agents.throttle import Throttle
-from app.core import clock
+from app.core import clock, tracing
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import open_files
@@ -35,6 +35,7 @@ from app.web import (
     webhooks,
     widget,
 )
+from app.web.traced import Traced
 from channels import adapters
 from channels.rest import router as channels
 from dialogs.api import router as dialogs
@@ -57,7 +58,7 @@ def version() -> str:
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; nothing is opened before its lifespan begins."""
-    layers: list[limits.Middleware] = [live.Shortcut, *limits.around(settings)]
+    layers: list[limits.Middleware] = [live.Shortcut, *_around(settings)]
     app = FastAPI(
         title="Otklik",
         version=version(),
@@ -87,6 +88,10 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _around(settings: Settings) -> list[limits.Middleware]:
+    return ([Traced] if settings.otel_endpoint else []) + limits.around(settings)
+
+
 def openapi_document(settings: Settings) -> dict[str, Any]:
     return create_app(settings).openapi()
 
@@ -96,6 +101,12 @@ def _add(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 # --- starting and stopping ------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _spans(app: FastAPI) -> AsyncIterator[None]:
+    async with tracing.exporting(app.state.settings, service="otklik-serve"):
+        yield
 
 
 @asynccontextmanager
@@ -123,7 +134,7 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         await app.state.database.close()
 
 
-PARTS: list[Part] = [_resources, feed.part, understanding.part]
+PARTS: list[Part] = [_spans, _resources, feed.part, understanding.part]
 """Started in this order, stopped in the reverse one."""
 
 

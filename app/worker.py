@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app import alarm, figures, housekeeping
 from app.alarm import Alarm, Work
-from app.core import clock, heartbeat, horizon
+from app.core import clock, heartbeat, horizon, tracing
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import Files, open_files
@@ -43,7 +43,7 @@ async def run(settings: Settings, *, told: asyncio.Event) -> None:
     await db.open()
     worker = Worker(db, settings, files=open_files(settings))
     try:
-        async with figures.door(db, settings):
+        async with tracing.exporting(settings, service="otklik-work"), figures.door(db, settings):
             await worker.run(told)
     finally:
         await adapters.close_all()

@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import tracing
 from app.core.db import WAIT_SECONDS, Database, is_passing
 from app.core.errors import NotFound
 from app.core.files import Files
@@ -144,7 +145,8 @@ async def _claim(db: Database, lanes: Lanes) -> Any:
 async def _deliver(db: Database, gateway: Gateway, files: Files, row: Any) -> None:
     claimed = Claimed(*(row[name] for name in Claimed.__dataclass_fields__))
     try:
-        outcome = await _send(db, gateway, files, row)
+        with tracing.span("outbox.send", kind=claimed.kind, message_id=str(claimed.id)):
+            outcome = await _send(db, gateway, files, row)
     except DeliveryError as error:
         await _surely(partial(_failed, db, claimed, error))
     except Exception as error:  # an adapter's mistake: the platform may have the message

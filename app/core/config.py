@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """Who shows it may read `/metrics`; without it whoever asks from this machine."""
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port at which `otklik work` shows its figures."""
+    otel_endpoint: str | None = None
+    """Where spans go, as `http://collector:4318`; without it there are none."""
 
     @field_validator("database_url")
     @classmethod
@@ -108,7 +110,7 @@ class Settings(BaseSettings):
             raise ValueError("must be s3://bucket/prefix or a folder")
         return value or None
 
-    @field_validator("public_url")
+    @field_validator("public_url", "otel_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.agents.viewer import Viewer
-from app.core import facts, metrics
+from app.core import facts, metrics, tracing
 from app.core.clock import now
 from app.core.db import Database, RawConnection
 from app.core.errors import Unauthenticated
@@ -107,14 +107,9 @@ class Feed:
         if self.reader is None or self.reader.is_closed():
             self.reader = await self.database.connect()
         rows, hidden = await facts.look(self.reader, self.position, limit=_PAGE)
-        given = 0
-        for frame in await self.frames(rows, self.reader) if rows else ():
-            given += await self._give(frame)
-            if given > _BREATH:
-                given = await asyncio.sleep(0, 0)
         if rows:
-            _READ.inc(len(rows))
-            _LAG.observe(max(0.0, (now() - min(row.at for row in rows)).total_seconds()))
+            with tracing.span("feed.batch", facts=len(rows)):
+                await self._hand_out(rows)
         if rows or not hidden:
             self._soon = _SOON_SECONDS
         if len(rows) == _PAGE:
@@ -123,6 +118,15 @@ class Feed:
             self._pause, self._soon = self._soon, min(self._soon * 2, _LOOK_SECONDS)
         else:
             self._pause = _LOOK_SECONDS
+
+    async def _hand_out(self, rows: list[facts.Row]) -> None:
+        given = 0
+        for frame in await self.frames(rows, self.reader):
+            given += await self._give(frame)
+            if given > _BREATH:
+                given = await asyncio.sleep(0, 0)
+        _READ.inc(len(rows))
+        _LAG.observe(max(0.0, (now() - min(row.at for row in rows)).total_seconds()))
 
     async def _hang_up(self) -> None:
         if self.reader is not None:

@@ -84,13 +84,13 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     count = _counters.get(key)
     if count is None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        count = _counter(_template(scope), method, status)
+        count = _counter(template(scope), method, status)
         if method != "other":  # methods are endless
             _counters[key] = count
     count(seconds)
 
 
-def _template(scope: Scope) -> str:
+def template(scope: Scope) -> str:
     """The template of the route: addresses are endless, templates are not."""
     route, endpoint = scope.get("route"), scope.get("endpoint")
     if route is None and endpoint is not None:
