@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,8 +33,8 @@ fresh as (
     on conflict do nothing
     returning inbound_id
 )
-insert into inbound (id, channel_id, key, lane, payload) overriding system value
-select id, $1, key, lane, payload from given join fresh on inbound_id = id order by id
+insert into inbound (id, channel_id, key, lane, payload, trace) overriding system value
+select id, $1, key, lane, payload, $5 from given join fresh on inbound_id = id order by id
 returning id, key
 """
 
@@ -46,6 +48,12 @@ class Raw:
     lane: str
     payload: bytes
     attempts: int = 0
+    trace: str | None = None
+    """The request that brought it."""
+    age: float = 0.0
+    """Seconds from its storing until it was taken."""
+    since: float = field(default_factory=monotonic)
+    """When it was taken, by the clock of `time.monotonic`."""
 
 
 async def store(session: AsyncSession, channel_id: UUID, events: Sequence[RawEvent]) -> list[int]:
@@ -63,13 +71,14 @@ async def store_raw(
     lanes = [_short(event.lane) for event in events]
     payloads = [event.payload for event in events]
     keys = [_short(event.key) for event in events]
-    rows = await connection.fetch(_STORE, channel_id, keys, lanes, payloads)
+    trace = structlog.contextvars.get_contextvars().get("request_id")
+    rows = await connection.fetch(_STORE, channel_id, keys, lanes, payloads, trace)
+    if trace is not None:  # the request's line in the log names what it brought
+        structlog.contextvars.bind_contextvars(inbound_ids=[row["id"] for row in rows])
     _STORED.inc(len(rows))
     _DUPLICATES.inc(len(events) - len(rows))
-    return [
-        Raw(row["id"], channel_id, _short(by_key[row["key"]].lane), by_key[row["key"]].payload)
-        for row in rows
-    ]
+    found = ((row["id"], by_key[row["key"]]) for row in rows)
+    return [Raw(id, channel_id, _short(event.lane), event.payload, trace=trace) for id, event in found]
 
 
 _WAITING = text("select 1 from inbound where state = 'new' order by id offset :count limit 1")

@@ -91,6 +91,8 @@ class Inbound(Base):
     key: Mapped[str]
     lane: Mapped[str]
     payload: Mapped[bytes] = mapped_column(LargeBinary)
+    trace: Mapped[str | None]
+    """The request that brought it, as the log names it (`request_id`); none when it was pulled."""
     state: Mapped[str] = mapped_column(server_default="new")
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[created]

@@ -4,6 +4,8 @@ Whoever holds the first unsettled event of a lane (its row lock) holds the lane:
 what follows in it.
 """
 
+import logging
+import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import facts
+from app.core import facts, metrics
 from app.core.db import Database, RawConnection
 from channels.inbound import Raw
 from dialogs.store import clean
@@ -19,6 +21,10 @@ from dialogs.store import clean
 log = structlog.get_logger()
 
 MAX_ATTEMPTS = 5
+_UNDERSTOOD = metrics.counter("inbound_understood", "Raw events, by what became of them.", "result")
+_SECONDS = metrics.histogram(
+    "inbound_seconds", "From the storing of a raw event until it was understood.", bounds=metrics.SLOW
+)
 
 
 DUE = """
@@ -32,9 +38,11 @@ _FIRST_OF_LANE = """(i.lane = '' or not exists (
     select from inbound j
     where j.channel_id = i.channel_id and j.lane = i.lane and j.state = 'new' and j.id < i.id))"""
 
+_AGE = "extract(epoch from now() - i.received_at)::float8 as age"
+
 _CLAIM = f"""
 with heads as (
-    select i.id, i.channel_id, i.lane, i.payload, i.attempts
+    select i.id, i.channel_id, i.lane, i.payload, i.attempts, i.trace, {_AGE}
     from inbound i
     where i.state = 'new' and i.next_attempt_at <= now()
       and i.channel_id not in (select id from channels where kind = any($2::text[]))
@@ -46,7 +54,7 @@ with heads as (
 select * from heads
 union all
 select f.* from heads h cross join lateral (
-    select i.id, i.channel_id, i.lane, i.payload, i.attempts
+    select i.id, i.channel_id, i.lane, i.payload, i.attempts, i.trace, {_AGE}
     from inbound i
     where h.lane <> '' and i.channel_id = h.channel_id and i.lane = h.lane and i.state = 'new' and i.id > h.id
       and i.next_attempt_at <= now()
@@ -57,7 +65,7 @@ limit $1
 """  # noqa: S608 - constants only
 
 _CLAIM_ONE = text(f"""
-select i.id, i.channel_id, i.lane, i.payload, i.attempts
+select i.id, i.channel_id, i.lane, i.payload, i.attempts, i.trace, {_AGE}
 from inbound i
 where i.id = :id and i.state = 'new' and i.next_attempt_at <= now() and {_FIRST_OF_LANE}
 for update of i skip locked
@@ -100,23 +108,27 @@ async def ignore(connection: RawConnection, raws: Sequence[Raw]) -> None:
     """They mean nothing to us."""
     if raws:
         await connection.execute(_IGNORE, [raw.id for raw in raws])
+        told(raws, "ignored")
 
 
 async def settle(session: AsyncSession, raw: Raw, *, kept: bool) -> None:
     """It was carried out; `kept`: and meant something."""
-    await session.execute(_SETTLE, {"id": raw.id, "state": "done" if kept else "ignored", "error": None})
+    state = "done" if kept else "ignored"
+    await session.execute(_SETTLE, {"id": raw.id, "state": state, "error": None})
+    told([raw], state)
 
 
 async def quarantine(session: AsyncSession, raw: Raw, *, reason: str) -> None:
     """Put it aside until somebody has looked at it."""
     values = {"id": raw.id, "state": "quarantined", "error": clean(reason)[:2000]}
     if await session.scalar(_SETTLE, values) is not None:
+        told([raw], "quarantined")
         await _tell(session, raw)
 
 
 async def postpone(db: Database, raw: Raw, *, reason: str) -> None:
     """Try it again later, a few times."""
-    log.warning("inbound.postponed", inbound_id=raw.id, reason=reason)
+    log.warning("inbound.postponed", inbound_id=raw.id, trace=raw.trace, reason=reason)
     async with db.transaction() as session:
         # Another loop may have tried in between: one and the same trouble counts once.
         values = {"id": raw.id, "attempts": raw.attempts, "error": reason}
@@ -124,6 +136,17 @@ async def postpone(db: Database, raw: Raw, *, reason: str) -> None:
         row = (await session.execute(_POSTPONE, values)).first()
         if row is not None and row.state == "quarantined":
             await _tell(session, raw)
+
+
+def told(raws: Sequence[Raw], result: str) -> None:
+    """Count what became of events, and name them in the log where that is wanted."""
+    _UNDERSTOOD.labels(result).inc(len(raws))
+    now = time.monotonic()
+    for raw in raws:
+        _SECONDS.observe(raw.age + now - raw.since)
+    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        for raw in raws:
+            log.debug("inbound.understood", inbound_id=raw.id, trace=raw.trace, result=result)
 
 
 def pause(attempts: int) -> timedelta:

@@ -73,9 +73,8 @@ async def _store(
     connection = await driver(session)
     try:
         async with connection.transaction():
-            return await store.store(
-                connection, Incoming(event, route, inbound_id=raw.id, customer_id=customer_id)
-            )
+            incoming = Incoming(event, route, inbound_id=raw.id, trace=raw.trace, customer_id=customer_id)
+            return await store.store(connection, incoming)
     except store.Duplicate:
         return None
 

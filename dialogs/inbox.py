@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import tracing
 from app.core.config import Settings
 from app.core.db import Database, Hot, RawConnection
 from channels import adapters
@@ -70,7 +71,8 @@ async def turn(
                 return False
             if taken is not None:
                 taken()
-            rest = await _together(db, hot, raws, gateway=gateway, settings=settings)
+            with tracing.span("inbox.turn", events=len(raws)):
+                rest = await _together(db, hot, raws, gateway=gateway, settings=settings)
     except Exception as error:
         if not raws or _lost(error):
             raise
@@ -88,6 +90,7 @@ async def _together(
     Raises whatever is wrong with one of them: then each is to be looked at alone.
     """
     messages: list[Incoming] = []
+    plain_ones: list[Raw] = []
     nothing: list[Raw] = []
     rest: list[Raw] = []
     waiting: set[tuple[UUID, str]] = set()
@@ -99,11 +102,13 @@ async def _together(
         if all(isinstance(event, Ignored | Typing) for event in events):
             nothing.append(raw)
         elif plain := _plain(events):
-            messages.append(Incoming(plain, route, inbound_id=raw.id, settles=True))
+            messages.append(Incoming(plain, route, inbound_id=raw.id, trace=raw.trace, settles=True))
+            plain_ones.append(raw)
         else:
             rest.append(raw)
             waiting.add((raw.channel_id, raw.lane))
     hot.facts = bool(await store.store_many(hot.connection, messages))
+    inbound_claims.told(plain_ones, "done")
     await inbound_claims.ignore(hot.connection, nothing)
     return rest
 
@@ -147,13 +152,15 @@ async def at_once(
         for raw in raws:
             adapter, route = await _source(db, raw.channel_id, gateway=gateway, settings=settings)
             if plain := _plain(await _parse(adapter, raw.payload)):
-                messages.append(Incoming(plain, route, inbound_id=raw.id, settles=True))
+                messages.append(Incoming(plain, route, inbound_id=raw.id, trace=raw.trace, settles=True))
         stored = await store.store_many(connection, messages)
     except Exception as error:  # the turn that takes it meets the same, and deals with it
         log.info("inbound.not_at_once", reason=type(error).__name__)
         return False
     if stored:
         db.bell.ring()
+    if len(stored) == len(raws):
+        inbound_claims.told(raws, "done")
     return len(stored) == len(raws)
 
 
@@ -181,7 +188,7 @@ async def _understand(session: AsyncSession, raw: Raw, *, gateway: Gateway, sett
         await inbound_claims.quarantine(session, raw, reason=str(error))
         return
     except Exception as error:  # an adapter's mistake must not stop the channel
-        log.exception("inbound.parse_failed", inbound_id=raw.id, channel_id=str(raw.channel_id))
+        log.exception("inbound.parse_failed", **_named(raw))
         reason = f"The adapter failed: {type(error).__name__}."
         await inbound_claims.quarantine(session, raw, reason=reason)
         return
@@ -197,12 +204,18 @@ async def _refused(db: Database, raw: Raw, error: Exception) -> None:
     if isinstance(error, SQLAlchemyError | asyncpg.PostgresError):
         await inbound_claims.postpone(db, raw, reason=f"The database refused it: {name}.")
         return
-    log.error("inbound.failed", inbound_id=raw.id, channel_id=str(raw.channel_id), exc_info=error)
+    log.error("inbound.failed", **_named(raw), exc_info=error)
     async with db.transaction() as session:
         await inbound_claims.quarantine(session, raw, reason=f"It could not be carried out: {name}.")
 
 
+def _named(raw: Raw) -> dict[str, object]:
+    return {"inbound_id": raw.id, "trace": raw.trace, "channel_id": str(raw.channel_id)}
+
+
 def _lost(error: Exception) -> bool:
-    """A broken connection says nothing about the events, which are as they were."""
+    """A broken connection or a full server says nothing about the events, which are as they were."""
+    if str(getattr(getattr(error, "orig", error), "sqlstate", None)).startswith("53"):
+        return True
     lost = asyncpg.InterfaceError | asyncpg.PostgresConnectionError | OSError
     return isinstance(error, lost) or (isinstance(error, DBAPIError) and error.connection_invalidated)

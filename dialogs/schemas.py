@@ -123,7 +123,10 @@ class MessageOut(BaseModel):
     sent_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
-    meta: dict[str, Any] = Field(description="`note`: what went wrong beside the sending, as a refused copy.")
+    meta: dict[str, Any] = Field(
+        description="`note`: what went wrong beside the sending, as a refused copy. `trace`: the request "
+        "that brought it, by which the log names it."
+    )
 
 
 class Thread(BaseModel):

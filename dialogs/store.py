@@ -53,6 +53,8 @@ class Incoming:
     route: Route
     inbound_id: int | None = None
     """The raw event it came from."""
+    trace: str | None = None
+    """The request that brought it."""
     settles: bool = False
     """The raw event holds nothing else: it is settled with the message, or nothing is stored."""
     customer_id: UUID | None = None
@@ -108,7 +110,7 @@ def parameters(incoming: Incoming) -> list[Any]:
         clean(message.chat),
         clean(message.external_id),
         clean(message.reply_to),
-        json(_meta(message)),
+        json(_meta(incoming)),
         route.reopen,
         preview(message),
         message.automatic,
@@ -152,8 +154,11 @@ def preview(message: InboundMessage) -> str:
     return f"[{message.unsupported or 'empty'}]"
 
 
-def _meta(message: InboundMessage) -> dict[str, Any]:
+def _meta(incoming: Incoming) -> dict[str, Any]:
+    message = incoming.message
     meta = dict(message.meta)
+    if incoming.trace:
+        meta["trace"] = incoming.trace
     if message.unsupported:
         meta["unsupported"] = message.unsupported
     if message.automatic:

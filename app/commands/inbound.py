@@ -53,3 +53,28 @@ def replay(
             return len(wanted)
 
     typer.echo(f"{run_with_database(action)} to be understood again.")
+
+
+@events.command()
+def trace(
+    id: Annotated[
+        str, typer.Argument(help="Of a message, a raw event, an event of the platform, or a request.")
+    ],
+) -> None:
+    """Follow a message: the request that brought it, its raw event, the message, the facts told of it."""
+    from app.commands.support import run_with_database
+    from app.core.config import Settings
+    from app.core.db import Database
+    from app.core.errors import NotFound
+    from dialogs import traces
+
+    async def action(database: Database, _settings: Settings) -> traces.Way:
+        return await traces.find(database.raw, id)
+
+    way = run_with_database(action)
+    if not any(way.values()):
+        raise NotFound("There is no message, raw event or request with this id.")
+    for name, rows in way.items():
+        for row in rows:
+            said = (f"{key}={value}" for key, value in row.items() if value is not None)
+            typer.echo(f"{name.removesuffix('s')}  {'  '.join(said)}")

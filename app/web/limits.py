@@ -77,6 +77,7 @@ class RequestLog:
                     status=status,
                     ms=round(seconds * 1000, 1),
                 )
+                structlog.contextvars.unbind_contextvars("inbound_ids")
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
