@@ -19,7 +19,7 @@ _EVENT_BY_ID = f"{_EVENT} where i.id = $1"
 _EVENTS_BY_KEY = f"""
 {_EVENT} where i.id in (
     select k.inbound_id from channels o join inbound_keys k on k.channel_id = o.id and k.key = $1)
-"""
+"""  # noqa: S608
 _EVENTS_BY_TRACE = f"""
 {_EVENT} where i.trace = $1 and i.id > (select max(id) from inbound) - {NEWEST}
 order by i.id limit 100

@@ -2256,7 +2256,7 @@ export interface components {
             identity_id: string | null;
             /**
              * Meta
-             * @description `note`: what went wrong beside the sending, as a refused copy.
+             * @description `note`: what went wrong beside the sending, as a refused copy. `trace`: the request that brought it, by which the log names it.
              */
             meta: {
                 [key: string]: unknown;
