@@ -89,5 +89,6 @@ async def test_what_was_pulled_has_no_request_but_is_found_by_its_number(world: 
 
 def test_the_command_says_when_there_is_nothing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr("app.core.logs.setup", lambda **_: None)  # its stream ends with this command
     done = CliRunner().invoke(cli, ["inbound", "trace", "no-such-id"])
     assert "no message" in str(done.exception)
