@@ -19,12 +19,16 @@ from bench import (
     soak,
     start,
     thread_page,
+    webhook,
+    webhook_cpu,
 )
 from bench.figure import Figure
 from bench.stage import server
 
 MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "inbound": inbound.measure,
+    "inbound.webhook": webhook.measure,
+    "webhook.cpu": webhook_cpu.measure,
     "live.latency": live_latency.measure,
     "live.fanout": live_fanout.measure,
     "live.memory": live_memory.measure,

@@ -26,7 +26,7 @@ async def measure(running: EmbeddedServer, *, smoke: bool) -> list[Figure]:
     readers.many_files()
     found = []
     async with stage(running) as on, serving(on) as address:
-        await poster.run(address, [(on.hook, vk_message(on, person=1, number=1).decode())], 1)
+        await poster.run(address, [(on.hook, vk_message(on, person=1, number=1).decode(), "")], 1)
         for consoles, count in sizes.items():
             found.append(await _size(on, address, consoles, count, rounds))
     return found

@@ -67,12 +67,12 @@ async def _round(
     return _latencies(consoles, desk, answered, start), commits
 
 
-def _request(on: Stage, desk: Crowd, start: int, n: int) -> tuple[str, str]:
+def _request(on: Stage, desk: Crowd, start: int, n: int) -> poster.Request:
     """A message of one of the people, each of whom writes to one of the channels."""
     person = n % PEOPLE
     text = f"#{start + n}#"
     body = vk_message(on, person=person, number=start + n + 1, text=text)
-    return desk.hooks[person % len(desk.hooks)], body.decode()
+    return desk.hooks[person % len(desk.hooks)], body.decode(), ""
 
 
 def _latencies(consoles: list[Keeper], desk: Crowd, answered: list[float], start: int) -> list[float]:

@@ -1,11 +1,12 @@
 """A platform in a process of its own: posts webhooks at a steady rate over kept connections.
 
-`python -m bench.poster ADDRESS RATE` reads a JSON list of `[path, body]` and prints the list of times
-(`perf_counter`) at which each was answered with 200.
+`python -m bench.poster ADDRESS RATE` reads a JSON list of `[path, body, header lines]` and prints the
+times (`perf_counter`) at which the first was sent and each was answered with 200.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 import uvloop
 
 _CONNECTIONS = 16
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+Request = tuple[str, str, str]
+"""Path, body and header lines."""
 
 
 class _Line(asyncio.Protocol):
@@ -36,7 +40,9 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
-        if not self._answer.endswith(b"\r\n\r\nok"):
+        head, ended, body = self._answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not ended or len(body) < (int(length.group(1)) if length else 0):
             return
         if not self._answer.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"the webhook answered {self._answer[:60]!r}")
@@ -45,8 +51,8 @@ class _Line(asyncio.Protocol):
         self._free.put_nowait(self)
 
 
-async def post_all(address: str, requests: list[tuple[str, str]], rate: float) -> list[float]:
-    """When each was answered."""
+async def post_all(address: str, requests: list[Request], rate: float) -> list[float]:
+    """When the first was sent, and each answered."""
     parts = urlsplit(address)
     assert parts.hostname
     assert parts.port
@@ -55,17 +61,17 @@ async def post_all(address: str, requests: list[tuple[str, str]], rate: float) -
     for _ in range(_CONNECTIONS):
         await loop.create_connection(lambda: _Line(free), parts.hostname, parts.port)
     done = [0.0] * len(requests)
-    began = loop.time()
-    for number, (path, body) in enumerate(requests):
+    began, first = loop.time(), time.perf_counter()
+    for number, (path, body, headers) in enumerate(requests):
         await asyncio.sleep(began + number / rate - loop.time())
-        head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n{headers}"
         sent = body.encode()
         request = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
         (await free.get()).post(request, partial(_note, done, number))
     for _ in range(_CONNECTIONS):  # each comes back when it is answered
         async with asyncio.timeout(30):
             await free.get()
-    return done
+    return [first, *done]
 
 
 def _note(done: list[float], number: int) -> None:
@@ -73,14 +79,14 @@ def _note(done: list[float], number: int) -> None:
 
 
 async def _main(address: str, rate: float) -> None:
-    requests: list[tuple[str, str]] = json.load(sys.stdin)
+    requests: list[Request] = json.load(sys.stdin)
     print(json.dumps(await post_all(address, requests, rate)))
 
 
-async def run(address: str, requests: list[tuple[str, str]], rate: float) -> list[float]:
-    """The same, in a process of its own."""
+async def run(address: str, requests: list[Request], rate: float, *, began: bool = False) -> list[float]:
+    """The same, in a process of its own; `began`: the first time is that of the first request."""
     times: list[float] = await elsewhere("bench.poster", address, str(rate), given=requests)
-    return times
+    return times if began else times[1:]
 
 
 async def elsewhere(module: str, *arguments: str, given: Any) -> Any:

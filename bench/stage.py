@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -86,37 +87,49 @@ async def stage(
 async def _furnish(url: str, settings: Settings, db: Database) -> Stage:
     async with db.transaction() as session:
         await first_run.ensure(session)
-    kind = load_adapter("vk")
-    secret, key, channel_id = random_token(), random_token(), uuid4()
-    draft = drafts.Draft(
-        id=channel_id,
-        kind="vk",
-        name="bench",
-        settings=kind.Settings.model_validate({"token": "t", "transport": "webhook", "group_id": 1}),
-        webhook_key=key,
-        webhook_secret=secret,
-    )
-    async with db.transaction() as session:
         admin = (await session.scalars(select(Agent))).one()
-        team = (await session.scalars(select(Team))).one()
-        session.add(
-            Channel(
-                id=channel_id,
-                kind="vk",
-                name="bench",
-                external_id="1",
-                settings=draft.public(),
-                secrets=open_box(settings).seal(draft.secrets()),
-                info={},
-                webhook_key=key,
-            )
-        )
-        await session.flush()
-        session.add(ChannelTeam(channel_id=channel_id, team_id=team.id))
         _, token = await tokens.issue(
             session, agent_id=admin.id, name="bench", scopes=["read", "write", "inbound", "admin"]
         )
-    return Stage(url, settings, db, token, channel_id, f"/hooks/{key}", secret)
+    channel = await add_channel(db, settings, "vk", {"token": "t", "transport": "webhook", "group_id": 1})
+    return Stage(url, settings, db, token, channel.id, channel.hook, channel.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A channel that takes webhooks at `hook`, proved by `secret`."""
+
+    id: UUID
+    hook: str
+    secret: str
+
+
+async def add_channel(db: Database, settings: Settings, kind: str, values: dict[str, Any]) -> Connected:
+    """A channel of the team, without a platform behind it."""
+    draft = drafts.Draft(
+        id=uuid4(),
+        kind=kind,
+        name=f"bench {kind}",
+        settings=load_adapter(kind).Settings.model_validate(values),
+        webhook_key=random_token(),
+        webhook_secret=random_token(),
+    )
+    async with db.transaction() as session:
+        channel = Channel(
+            id=draft.id,
+            kind=kind,
+            name=draft.name,
+            external_id="1",
+            settings=draft.public(),
+            secrets=open_box(settings).seal(draft.secrets()),
+            info={},
+            webhook_key=draft.webhook_key,
+        )
+        session.add(channel)
+        await session.flush()
+        team = (await session.scalars(select(Team))).one()
+        session.add(ChannelTeam(channel_id=draft.id, team_id=team.id))
+    return Connected(draft.id, f"/hooks/{draft.webhook_key}", draft.webhook_secret)
 
 
 def free_port() -> int:
@@ -126,10 +139,9 @@ def free_port() -> int:
         return port
 
 
-@asynccontextmanager
-async def serving(on: Stage) -> AsyncIterator[str]:
-    """The real `otklik serve` as a process of its own; gives its address."""
-    environment = {
+def environment(on: Stage) -> dict[str, str]:
+    """What the program's own processes are told."""
+    return {
         **os.environ,
         "DATABASE_URL": on.url,
         "OTKLIK_PORT": str(on.settings.port),
@@ -137,16 +149,28 @@ async def serving(on: Stage) -> AsyncIterator[str]:
         "OTKLIK_LOG_LEVEL": "warning",
         "OTKLIK_SOCKETS_PER_AGENT": "100000",  # one agent stands for a crowd
     }
+
+
+@asynccontextmanager
+async def running(on: Stage, *command: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A program of the product as a process of its own: `otklik COMMAND`."""
     process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "app.cli", "serve"], env=environment
+        [sys.executable, "-m", "app.cli", *command], env=environment(on)
     )
-    address = f"http://127.0.0.1:{on.settings.port}"
     try:
-        await _until_ready(address)
-        yield address
+        yield process
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, 15)
+
+
+@asynccontextmanager
+async def serving(on: Stage) -> AsyncIterator[str]:
+    """The real `otklik serve`; gives its address."""
+    address = f"http://127.0.0.1:{on.settings.port}"
+    async with running(on, "serve"):
+        await _until_ready(address)
+        yield address
 
 
 def listener(port: int) -> psutil.Process:
