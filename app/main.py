@@ -22,6 +22,7 @@ from app.core.files import open_files
 from app.core.secrets import open_box
 from app.web import (
     door,
+    drain,
     feed,
     health,
     limits,
@@ -58,7 +59,13 @@ def version() -> str:
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; nothing is opened before its lifespan begins."""
-    layers: list[limits.Middleware] = [live.Shortcut, *_around(settings)]
+    layers: list[limits.Middleware] = [
+        drain.LastAnswer,
+        live.Shortcut,
+        *([Traced] if settings.otel_endpoint else []),
+        lambda app: webhooks.Hooks(app, settings),
+        *limits.around(settings),
+    ]
     app = FastAPI(
         title="Otklik",
         version=version(),
@@ -78,7 +85,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.inbox_wake = app.state.inbox_take = None
     app.state.migrated = app.state.draining = False
     problems.install(app)
-    _add(app, webhooks.routes)  # first: routes are tried in their order
     for router in (people, channels, dialogs, customers, search, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
@@ -86,10 +92,6 @@ def create_app(settings: Settings) -> FastAPI:
     static.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
-
-
-def _around(settings: Settings) -> list[limits.Middleware]:
-    return ([Traced] if settings.otel_endpoint else []) + limits.around(settings)
 
 
 def openapi_document(settings: Settings) -> dict[str, Any]:

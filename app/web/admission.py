@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import metrics
@@ -45,14 +44,13 @@ class Gate:
 
 
 class Admission:
-    """Pure ASGI: webhooks, other requests, large bodies and visitors' sockets each have their gate.
+    """Pure ASGI: requests, large bodies and visitors' sockets each have their gate.
 
-    Consoles' sockets do not come by here: their endpoint counts them.
+    Webhooks and consoles' sockets do not come by here: they are counted where they come in.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.hooks = Gate("webhooks", settings.max_waiting)
         self.requests = Gate("requests", settings.max_waiting)
         self.large = Gate("large bodies", MOST_LARGE)
         self.visitors = Gate("visitors", settings.max_sockets)
@@ -61,8 +59,6 @@ class Admission:
         path = scope.get("path", "")
         if scope["type"] == "websocket":
             await self._socket(self.visitors, scope, receive, send)
-        elif path.startswith("/hooks/"):
-            await self._request(self.hooks, scope, receive, send)
         elif path.startswith(("/api/", "/widget/")):
             if scope["method"] in ("POST", "PUT", "PATCH") and _is_large(scope):
                 await self._request(self.large, scope, receive, send)
@@ -73,7 +69,7 @@ class Admission:
 
     async def _request(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
         if not gate.enter():
-            await _refusal(gate)(scope, receive, send)
+            await problems.of_error(full())(scope, receive, send)
             return
         leave = _once(gate.leave)
 
@@ -116,9 +112,7 @@ def _once(leave: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def _refusal(gate: Gate) -> Response:
+def full() -> Unavailable:
     """When to come again differs, so that not all come at the same moment."""
     seconds = random.randint(1, 4)  # noqa: S311
-    if gate.what == "webhooks":
-        return PlainTextResponse("busy\n", status_code=503, headers={"Retry-After": str(seconds)})
-    return problems.of_error(Unavailable("Too many requests are waiting; try again.", retry_after=seconds))
+    return Unavailable("Too many requests are waiting; try again.", retry_after=seconds)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import metrics
 from app.core.config import Settings
 from app.core.errors import Invalid
-from app.web import drain, problems
+from app.web import problems
 from app.web.admission import Admission
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
@@ -50,42 +50,46 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        scope["otklik.request_id"] = request_id
+        id = request_id(Headers(scope=scope).get("x-request-id", ""))
+        scope["otklik.request_id"] = id
         status = 0
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                MutableHeaders(scope=message)["X-Request-Id"] = id
             await send(message)
 
         began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=id):
             try:
                 await self.app(scope, receive, watch)
             finally:
-                seconds = time.perf_counter() - began
-                _count(scope, status, seconds)
-                write = log.debug if scope["path"] in _QUIET else log.info
-                write(
-                    "request",
-                    method=scope["method"],
-                    path=_public(scope["path"]),
-                    status=status,
-                    ms=round(seconds * 1000, 1),
-                )
-                structlog.contextvars.unbind_contextvars("inbound_ids")
+                note(scope, status, time.perf_counter() - began)
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
-    key = scope.get("endpoint"), scope["method"], status
+def request_id(given: str) -> str:
+    """The caller's own id of the request when it is sane, else a new one."""
+    return given if given and _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def note(scope: Scope, status: int, seconds: float, *, route: str | None = None) -> None:
+    """Count an answered request, and log it: what is asked every second only when it went wrong."""
+    _count(scope, status, seconds, route)
+    quiet = status < 400 and (scope["path"] in _QUIET or scope["path"].startswith("/hooks/"))
+    write = log.debug if quiet else log.info
+    ms = round(seconds * 1000, 1)
+    write("request", method=scope["method"], path=_public(scope["path"]), status=status, ms=ms)
+    structlog.contextvars.unbind_contextvars("inbound_ids")
+
+
+def _count(scope: Scope, status: int, seconds: float, route: str | None) -> None:
+    key = route or scope.get("endpoint"), scope["method"], status
     count = _counters.get(key)
     if count is None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        count = _counter(template(scope), method, status)
+        count = _counter(route or template(scope), method, status)
         if method != "other":  # methods are endless
             _counters[key] = count
     count(seconds)
@@ -215,7 +219,6 @@ def around(settings: Settings) -> list[Middleware]:
     """The middleware of the program, the outermost first."""
     return [
         RequestLog,
-        drain.LastAnswer,
         lambda app: SecurityHeaders(app, settings),
         lambda app: Admission(app, settings),
         problems.Guard,

@@ -102,6 +102,10 @@ def _sentence(text: str) -> str:
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return of_http(error)
+
+
+def of_http(error: HTTPException) -> Response:
     status = error.status_code
     detail = error.detail if status < 500 else "The server could not answer."
     answer = render(status, _CODES.get(status, "error"), detail, detail)

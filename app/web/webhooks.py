@@ -1,27 +1,34 @@
 """`/hooks/{key}`: platforms call us. Verify, store, commit, answer; understanding comes afterwards.
 
-A plain Starlette route: this is the hottest door. The key is unguessable, and each adapter also
-verifies what its platform sends as proof.
+The hottest door, so it stands before everything the other endpoints need: plain ASGI, one statement.
+The key is unguessable, and each adapter also verifies what its platform sends as proof.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
+import structlog
 from sqlalchemy import select
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.clock import now
+from app.core.config import Settings
 from app.core.db import WAIT_SECONDS
-from app.core.errors import NotFound
+from app.core.errors import AppError, Invalid, NotFound, TooLarge
+from app.web import admission, limits, problems
 from channels import accounts, inbound
 from channels.base import Adapter, WebhookReply, WebhookRequest
 from channels.models import Channel
 
+PATH = "/hooks/"
 _KEEP = 3.0
 _MEMORY = 1000
+_PATIENCE = 30.0
+"""Seconds for the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +60,104 @@ class Doors:
         return door
 
 
-async def _hook(request: Request) -> Response:
-    state = request.app.state
-    door = await state.doors.find(state, request.path_params["key"])
-    if door is None:
-        raise NotFound
-    reply = door.adapter.webhook(
-        WebhookRequest(
-            body=await request.body(),
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw},
-            query=dict(request.query_params) if request.scope["query_string"] else {},
-        )
-    )
-    if reply.events:
-        await _store(state, door.channel, reply)
-    return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+class Hooks:
+    """Pure ASGI: answers webhooks, lets everything else pass."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._limit = settings.max_body_bytes
+        self._gate = admission.Gate("webhooks", settings.max_waiting)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PATH):
+            await self._answer(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = limits.request_id(headers.get("x-request-id", ""))
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        try:
+            reply = await self._admitted(scope, headers, receive)
+        except AppError as error:
+            await problems.of_error(error)(scope, receive, watch)
+        except HTTPException as error:
+            await problems.of_http(error)(scope, receive, watch)
+        except Exception as error:
+            await problems.of_unexpected(error, request_id=request_id)(scope, receive, watch)
+        else:
+            await _send(reply, watch)
+        limits.note(scope, status, time.perf_counter() - began, route=f"{PATH}{{key}}")
+
+    async def _admitted(self, scope: Scope, headers: dict[str, str], receive: Receive) -> WebhookReply:
+        if not self._gate.enter():
+            raise admission.full()
+        try:
+            return await self._reply(scope, headers, receive)
+        finally:
+            self._gate.leave()
+
+    async def _reply(self, scope: Scope, headers: dict[str, str], receive: Receive) -> WebhookReply:
+        if scope["method"] not in ("GET", "POST"):
+            raise HTTPException(405, "A webhook is called by POST.", headers={"Allow": "GET, POST"})
+        if b"%00" in scope["query_string"]:
+            raise Invalid("The address must not contain NUL characters.")
+        body = await self._body(receive)
+        state = scope["app"].state
+        door = await state.doors.find(state, scope["path"][len(PATH) :])
+        if door is None:
+            raise NotFound
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        reply: WebhookReply = door.adapter.webhook(WebhookRequest(body=body, headers=headers, query=query))
+        if reply.events:
+            await _store(state, door.channel, reply)
+        return reply
+
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            if len(body) > self._limit:
+                raise self._too_large()
+            return body
+        parts = [message.get("body", b"")]
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while message["type"] == "http.request" and message.get("more_body"):
+                    if sum(map(len, parts)) > self._limit:
+                        raise self._too_large()
+                    message = await receive()
+                    parts.append(message.get("body", b""))
+        except TimeoutError:
+            raise HTTPException(408, "The body did not come in time.") from None
+        if message["type"] != "http.request":
+            raise HTTPException(400, "The body did not come to its end.")
+        return b"".join(parts)
+
+    def _too_large(self) -> AppError:
+        return TooLarge(f"The body is larger than {self._limit} bytes.", limit=self._limit)
+
+
+async def _send(reply: WebhookReply, send: Send) -> None:
+    headers = [
+        (b"content-type", f"{reply.content_type}; charset=utf-8".encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
@@ -80,6 +170,3 @@ async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
         channel.seen_at, channel.error = now(), None  # remembered with the door: once is enough
     if stored and state.inbox_take is not None:
         state.inbox_take(kind, stored)
-
-
-routes = [Route("/hooks/{key}", _hook, methods=["GET", "POST"], name="webhook")]

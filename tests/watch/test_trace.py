@@ -35,7 +35,8 @@ async def _arrive(world: World) -> dict[str, Any]:
 async def test_a_webhook_is_found_from_every_side(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("dialogs.inbound_claims"), "level", logging.DEBUG)
+    for name in ("access", "dialogs.inbound_claims"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
     message = await _arrive(world)
     lines = [line for line in capsys.readouterr().out.splitlines() if TRACE in line]
     (request,) = (line for line in lines if "/hooks/***" in line)
