@@ -60,7 +60,7 @@ async def test_wrong_logins_look_alike(world: World, stranger: Client) -> None:
     passwordless = await log_in(stranger, email="anna@desk.test")
     for answer in (wrong, unknown, passwordless):
         assert answer.status_code == 401
-        assert answer.json() == wrong.json()
+        assert answer.json() | {"request_id": ""} == wrong.json() | {"request_id": ""}
         assert answer.json()["code"] == "wrong_login"
         assert answer.headers["content-type"] == "application/problem+json"
 
