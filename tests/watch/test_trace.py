@@ -1,6 +1,7 @@
 """One id through webhook, log, database and socket; and from any of them to all others."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,11 +33,20 @@ async def _arrive(world: World) -> dict[str, Any]:
     return dict(row)
 
 
+@pytest.fixture
+def talkative() -> Iterator[None]:
+    """As with `OTKLIK_LOG_LEVEL=debug`."""
+    loggers = [logging.getLogger(name) for name in ("access", "dialogs.inbound_claims")]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    yield
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+
+
 async def test_a_webhook_is_found_from_every_side(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: World, capsys: pytest.CaptureFixture[str], talkative: None
 ) -> None:
-    for name in ("access", "dialogs.inbound_claims"):
-        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
     message = await _arrive(world)
     lines = [line for line in capsys.readouterr().out.splitlines() if TRACE in line]
     (request,) = (line for line in lines if "/hooks/***" in line)
