@@ -76,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         middleware=[Middleware(layer) for layer in layers],
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `app.web.metrics` and `Traced` do it
     )
     app.state.settings = settings
     app.state.throttle = Throttle()

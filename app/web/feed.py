@@ -120,13 +120,19 @@ class Feed:
             self._pause = _LOOK_SECONDS
 
     async def _hand_out(self, rows: list[facts.Row]) -> None:
+        if self.hub.connections or self._followers:
+            await self._give_all(rows)
+        else:
+            self.position = rows[-1].position  # nobody is here; who comes catches up by himself
+        _READ.inc(len(rows))
+        _LAG.observe(max(0.0, (now() - min(row.at for row in rows)).total_seconds()))
+
+    async def _give_all(self, rows: list[facts.Row]) -> None:
         given = 0
         for frame in await self.frames(rows, self.reader):
             given += await self._give(frame)
             if given > _BREATH:
                 given = await asyncio.sleep(0, 0)
-        _READ.inc(len(rows))
-        _LAG.observe(max(0.0, (now() - min(row.at for row in rows)).total_seconds()))
 
     async def _hang_up(self) -> None:
         if self.reader is not None:

@@ -1,11 +1,12 @@
 """Pure-ASGI middleware around everything: request id and access log, security headers, size of bodies."""
 
 import asyncio
+import logging
+import os
 import re
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -71,16 +72,17 @@ class RequestLog:
 
 def request_id(given: str) -> str:
     """The caller's own id of the request when it is sane, else a new one."""
-    return given if given and _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def note(scope: Scope, status: int, seconds: float, *, route: str | None = None) -> None:
     """Count an answered request, and log it: what is asked every second only when it went wrong."""
     _count(scope, status, seconds, route)
     quiet = status < 400 and (scope["path"] in _QUIET or scope["path"].startswith("/hooks/"))
-    write = log.debug if quiet else log.info
-    ms = round(seconds * 1000, 1)
-    write("request", method=scope["method"], path=_public(scope["path"]), status=status, ms=ms)
+    if not quiet or logging.getLogger("access").isEnabledFor(logging.DEBUG):
+        write = log.debug if quiet else log.info
+        ms = round(seconds * 1000, 1)
+        write("request", method=scope["method"], path=_public(scope["path"]), status=status, ms=ms)
     structlog.contextvars.unbind_contextvars("inbound_ids")
 
 

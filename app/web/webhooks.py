@@ -6,9 +6,11 @@ The key is unguessable, and each adapter also verifies what its platform sends a
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import structlog
 from sqlalchemy import select
@@ -21,7 +23,7 @@ from app.core.db import WAIT_SECONDS
 from app.core.errors import AppError, Invalid, NotFound, TooLarge
 from app.web import admission, limits, problems
 from channels import accounts, inbound
-from channels.base import Adapter, WebhookReply, WebhookRequest
+from channels.base import Adapter, RawEvent, WebhookReply, WebhookRequest
 from channels.models import Channel
 
 PATH = "/hooks/"
@@ -162,11 +164,15 @@ async def _send(reply: WebhookReply, send: Send) -> None:
 
 async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
     channel_id, kind = channel.id, channel.kind
-    async with state.database.raw.acquire(timeout=WAIT_SECONDS) as connection:
-        stored = await inbound.store_raw(connection, channel_id, reply.events)
+    stored = await _keep(state, channel_id, reply.events)
     if accounts.contact_due(channel):
         async with state.database.transaction() as session:
             await accounts.contact(session, channel)
         channel.seen_at, channel.error = now(), None  # remembered with the door: once is enough
     if stored and state.inbox_take is not None:
         state.inbox_take(kind, stored)
+
+
+async def _keep(state: Any, channel_id: UUID, events: Sequence[RawEvent]) -> list[inbound.Raw]:
+    async with state.database.raw.acquire(timeout=WAIT_SECONDS) as connection:
+        return await inbound.store_raw(connection, channel_id, events)
