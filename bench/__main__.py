@@ -1,6 +1,7 @@
-"""`python -m bench [--smoke] [name…]`: run the measurements, print a JSON object a line."""
+"""`python -m bench [--smoke] [name…]`: run the measurements; a JSON object a line, and a table at the end."""
 
 import argparse
+import sys
 from collections.abc import Awaitable, Callable
 
 import uvloop
@@ -19,6 +20,7 @@ from bench import (
     soak,
     start,
     thread_page,
+    wanted,
     webhook,
     webhook_cpu,
 )
@@ -42,14 +44,15 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
 }
 
 
-async def _soak(running: EmbeddedServer, seconds: float) -> None:
-    for found in await soak.soak(running, seconds=seconds):
-        print(found.line(), flush=True)
-
-
-async def _run(running: EmbeddedServer, name: str, *, smoke: bool) -> None:
-    for found in await MEASUREMENTS[name](running, smoke=smoke):
-        print(found.line(), flush=True)
+async def _run(running: EmbeddedServer, chosen: argparse.Namespace, name: str) -> list[Figure]:
+    if name == "soak":
+        for finding in await soak.soak(running, seconds=5 if chosen.smoke else chosen.minutes * 60):
+            print(finding.line(), flush=True)
+        return []
+    found = await MEASUREMENTS[name](running, smoke=chosen.smoke)
+    for one in found:
+        print(one.line(), flush=True)
+    return found
 
 
 def main() -> None:
@@ -61,11 +64,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="of load, for `soak`")
     chosen = parser.parse_args()
     with server() as running:
-        for name in chosen.names:
-            if name == "soak":
-                uvloop.run(_soak(running, 5 if chosen.smoke else chosen.minutes * 60))
-                continue
-            uvloop.run(_run(running, name, smoke=chosen.smoke))
+        found = [one for name in chosen.names for one in uvloop.run(_run(running, chosen, name))]
+    print(f"\n{wanted.table(found)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

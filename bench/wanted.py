@@ -1,0 +1,64 @@
+"""What each figure is to reach, and the table that says whether it does."""
+
+from collections.abc import Sequence
+
+from bench.figure import Figure
+
+AT_LEAST = {
+    "inbound.db": 0.6,
+    "inbound.batch": 1.3,
+    "inbound.writers": 2.5,
+    "inbound.webhook.vk": 0.35,
+    "inbound.webhook.telegram": 0.35,
+    "live.fanout.500": 0.7,
+    "live.fanout.2000": 0.7,
+    "live.fanout.5000": 0.7,
+    "outbound": 0.4,
+}
+AT_MOST = {
+    "webhook.cpu": 2.5,
+    "live.latency.p50": 3.0,
+    "live.memory": 2.5,
+    "live.loss": 0.0,
+    "inbox.page.first": 3.0,
+    "inbox.page.hundredth": 3.0,
+    "inbox.page.first.buffers": 1.0,
+    "inbox.page.hundredth.buffers": 1.0,
+    "thread.page": 2.0,
+    "report.month": 2.0,
+    "start.import": 4.0,
+    "start.memory": 2.5,
+}
+_SEARCH = 0.3
+_P99 = "2 x + 5 ms"
+
+
+def wanted(figure: Figure) -> tuple[str, bool | None]:
+    """What its ratio should be, and whether it is; None where nothing is asked."""
+    name, ratio = figure.name, figure.ratio
+    if name == "live.latency.p99":
+        return _P99, figure.value <= 2 * figure.limit + 5
+    if name.startswith("search.") and not name.endswith(".wait"):
+        return f"<= {_SEARCH}", ratio <= _SEARCH
+    if name.startswith("search."):
+        return "<= 1", ratio <= 1
+    if name in AT_LEAST:
+        return f">= {AT_LEAST[name]}", ratio >= AT_LEAST[name]
+    if name in AT_MOST:
+        return f"<= {AT_MOST[name]}", ratio <= AT_MOST[name]
+    return "", None
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """All figures, one a line."""
+    rows = [("name", "value", "unit", "limit", "ratio", "wanted", "")]
+    for one in figures:
+        wish, met = wanted(one)
+        mark = {True: "yes", False: "NO", None: ""}[met]
+        rows.append(
+            (one.name, f"{one.value:.4g}", one.unit, f"{one.limit:.4g}", f"{one.ratio:.3g}", wish, mark)
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
