@@ -26,7 +26,7 @@ from dialogs import inbound_claims, inbound_events, routing, store, uploads
 from dialogs.inbound_claims import DUE
 from dialogs.store import Incoming, Route
 
-__all__ = ["DUE", "Gateway", "drain", "turn"]
+__all__ = ["DUE", "Gateway", "at_once", "drain", "turn"]
 
 log = structlog.get_logger()
 
@@ -89,28 +89,37 @@ async def _together(
 
     Raises whatever is wrong with one of them: then each is to be looked at alone.
     """
-    messages: list[Incoming] = []
-    plain_ones: list[Raw] = []
+    plain: list[tuple[Raw, Incoming]] = []
     nothing: list[Raw] = []
     rest: list[Raw] = []
     waiting: set[tuple[UUID, str]] = set()
     for raw in raws:
         if (raw.channel_id, raw.lane) in waiting:
             continue  # it comes after something that is still to do
-        adapter, route = await _source(db, raw.channel_id, gateway=gateway, settings=settings)
-        events = await _parse(adapter, raw.payload)
+        events, incoming = await _read(db, raw, gateway=gateway, settings=settings)
         if all(isinstance(event, Ignored | Typing) for event in events):
             nothing.append(raw)
-        elif plain := _plain(events):
-            messages.append(Incoming(plain, route, inbound_id=raw.id, trace=raw.trace, settles=True))
-            plain_ones.append(raw)
+        elif incoming is not None:
+            plain.append((raw, incoming))
         else:
             rest.append(raw)
             waiting.add((raw.channel_id, raw.lane))
-    hot.facts = bool(await store.store_many(hot.connection, messages))
-    inbound_claims.told(plain_ones, "done")
+    hot.facts = bool(await store.store_many(hot.connection, [incoming for _, incoming in plain]))
+    inbound_claims.told([raw for raw, _ in plain], "done")
     await inbound_claims.ignore(hot.connection, nothing)
     return rest
+
+
+async def _read(
+    db: Database, raw: Raw, *, gateway: Gateway, settings: Settings
+) -> tuple[list[Event], Incoming | None]:
+    """What an event holds, and its message when storing that is all there is to do."""
+    adapter, route = await _source(db, raw.channel_id, gateway=gateway, settings=settings)
+    events = await _parse(adapter, raw.payload)
+    message = _plain(events)
+    if message is None:
+        return events, None
+    return events, Incoming(message, route, inbound_id=raw.id, trace=raw.trace, settles=True)
 
 
 async def _source(
@@ -150,9 +159,9 @@ async def at_once(
     messages = []
     try:
         for raw in raws:
-            adapter, route = await _source(db, raw.channel_id, gateway=gateway, settings=settings)
-            if plain := _plain(await _parse(adapter, raw.payload)):
-                messages.append(Incoming(plain, route, inbound_id=raw.id, trace=raw.trace, settles=True))
+            _, incoming = await _read(db, raw, gateway=gateway, settings=settings)
+            if incoming is not None:
+                messages.append(incoming)
         stored = await store.store_many(connection, messages)
     except Exception as error:  # the turn that takes it meets the same, and deals with it
         log.info("inbound.not_at_once", reason=type(error).__name__)

@@ -32,7 +32,7 @@ refreshed as (
     returning not old.reachable as is_back
 ),
 named_customer as (
-    update customers c set name = $5 from known k where c.id = k.customer_id and c.name = '' and $5 <> ''
+    update customers c set name = $5 from known k, mid where c.id = k.customer_id and c.name = '' and $5 <> ''
     returning c.id
 ),
 new_customer as (

@@ -30,6 +30,7 @@ _SECONDS = metrics.histogram("http_request_seconds", "From the request to the en
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _API = "/api/v1"
+_HOOKS = "/hooks/"
 _counters: dict[tuple[Any, str, int], Callable[[float], None]] = {}
 
 CONSOLE_POLICY = (
@@ -75,10 +76,10 @@ def request_id(given: str) -> str:
     return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
-def note(scope: Scope, status: int, seconds: float, *, route: str | None = None) -> None:
+def note(scope: Scope, status: int, seconds: float) -> None:
     """Count an answered request, and log it: what is asked every second only when it went wrong."""
-    _count(scope, status, seconds, route)
-    quiet = status < 400 and (scope["path"] in _QUIET or scope["path"].startswith("/hooks/"))
+    _count(scope, status, seconds)
+    quiet = status < 400 and (scope["path"] in _QUIET or scope["path"].startswith(_HOOKS))
     if not quiet or logging.getLogger("access").isEnabledFor(logging.DEBUG):
         write = log.debug if quiet else log.info
         ms = round(seconds * 1000, 1)
@@ -86,12 +87,12 @@ def note(scope: Scope, status: int, seconds: float, *, route: str | None = None)
     structlog.contextvars.unbind_contextvars("inbound_ids")
 
 
-def _count(scope: Scope, status: int, seconds: float, route: str | None) -> None:
-    key = route or scope.get("endpoint"), scope["method"], status
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    key = scope.get("endpoint"), scope["method"], status
     count = _counters.get(key)
     if count is None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        count = _counter(route or template(scope), method, status)
+        count = _counter(template(scope), method, status)
         if method != "other":  # methods are endless
             _counters[key] = count
     count(seconds)
@@ -99,6 +100,8 @@ def _count(scope: Scope, status: int, seconds: float, route: str | None) -> None
 
 def template(scope: Scope) -> str:
     """The template of the route: addresses are endless, templates are not."""
+    if scope["path"].startswith(_HOOKS):
+        return f"{_HOOKS}{{key}}"
     route, endpoint = scope.get("route"), scope.get("endpoint")
     if route is None and endpoint is not None:
         route = next(
@@ -122,7 +125,7 @@ def _counter(route: str, method: str, status: int) -> Callable[[float], None]:
 
 def _public(path: str) -> str:
     """The path without the key of a webhook, which proves who calls."""
-    return "/hooks/***" if path.startswith("/hooks/") else path
+    return f"{_HOOKS}***" if path.startswith(_HOOKS) else path
 
 
 class SecurityHeaders:
@@ -180,7 +183,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        if has_nul(scope):
             answer = problems.of_error(Invalid("The address must not contain NUL characters."))
             await answer(scope, receive, send)
             return
@@ -189,10 +192,16 @@ class BodyLimit:
         if length.isdecimal() and int(length) > limit:
             await problems.too_large(limit)(scope, receive, send)
             return
-        await self.app(scope, _counted(receive, limit), send)
+        await self.app(scope, bounded(receive, limit), send)
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def has_nul(scope: Scope) -> bool:
+    """The address holds what no column could."""
+    return "\x00" in scope["path"] or b"%00" in scope.get("query_string", b"")
+
+
+def bounded(receive: Receive, limit: int) -> Receive:
+    """Receives a body of at most `limit` bytes whose parts come in time; else raises `HTTPException`."""
     total, complete = 0, False
 
     async def count() -> Message:

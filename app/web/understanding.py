@@ -94,7 +94,7 @@ def _ready(queue: Queue[Raw], most: int) -> list[Raw]:
 
 @asynccontextmanager
 async def part(app: FastAPI) -> AsyncIterator[None]:
-    """Offer `app.state.understanding` to whoever stores events, and the gateway to the endpoints."""
+    """Offer `inbox_wake` and `inbox_take` to whoever stores events, and the gateway to the endpoints."""
     gateway = app.state.gateway = Gateway(app.state.box, app.state.settings)
     understanding = Understanding(app.state.database, gateway, app.state.settings)
     app.state.inbox_wake, app.state.inbox_take = understanding.wake, understanding.take

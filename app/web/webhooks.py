@@ -4,7 +4,6 @@ The hottest door, so it stands before everything the other endpoints need: plain
 The key is unguessable, and each adapter also verifies what its platform sends as proof.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.clock import now
 from app.core.config import Settings
 from app.core.db import WAIT_SECONDS
-from app.core.errors import AppError, Invalid, NotFound, TooLarge
+from app.core.errors import AppError, Invalid, NotFound
 from app.web import admission, limits, problems
 from channels import accounts, inbound
 from channels.base import Adapter, RawEvent, WebhookReply, WebhookRequest
@@ -29,8 +28,6 @@ from channels.models import Channel
 PATH = "/hooks/"
 _KEEP = 3.0
 _MEMORY = 1000
-_PATIENCE = 30.0
-"""Seconds for the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,7 @@ class Hooks:
         began = time.perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request_id = limits.request_id(headers.get("x-request-id", ""))
+        scope["otklik.request_id"], scope["endpoint"] = request_id, Hooks
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 0
 
@@ -100,7 +98,7 @@ class Hooks:
             await problems.of_unexpected(error, request_id=request_id)(scope, receive, watch)
         else:
             await _send(reply, watch)
-        limits.note(scope, status, time.perf_counter() - began, route=f"{PATH}{{key}}")
+        limits.note(scope, status, time.perf_counter() - began)
 
     async def _admitted(self, scope: Scope, headers: dict[str, str], receive: Receive) -> WebhookReply:
         if not self._gate.enter():
@@ -113,13 +111,13 @@ class Hooks:
     async def _reply(self, scope: Scope, headers: dict[str, str], receive: Receive) -> WebhookReply:
         if scope["method"] not in ("GET", "POST"):
             raise HTTPException(405, "A webhook is called by POST.", headers={"Allow": "GET, POST"})
-        if b"%00" in scope["query_string"]:
+        if limits.has_nul(scope):
             raise Invalid("The address must not contain NUL characters.")
-        body = await self._body(receive)
         state = scope["app"].state
         door = await state.doors.find(state, scope["path"][len(PATH) :])
         if door is None:
-            raise NotFound
+            raise NotFound  # before the body, for which a stranger could let us wait
+        body = await self._body(receive)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         reply: WebhookReply = door.adapter.webhook(WebhookRequest(body=body, headers=headers, query=query))
         if reply.events:
@@ -127,28 +125,15 @@ class Hooks:
         return reply
 
     async def _body(self, receive: Receive) -> bytes:
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            if len(body) > self._limit:
-                raise self._too_large()
-            return body
-        parts = [message.get("body", b"")]
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                while message["type"] == "http.request" and message.get("more_body"):
-                    if sum(map(len, parts)) > self._limit:
-                        raise self._too_large()
-                    message = await receive()
-                    parts.append(message.get("body", b""))
-        except TimeoutError:
-            raise HTTPException(408, "The body did not come in time.") from None
-        if message["type"] != "http.request":
-            raise HTTPException(400, "The body did not come to its end.")
-        return b"".join(parts)
-
-    def _too_large(self) -> AppError:
-        return TooLarge(f"The body is larger than {self._limit} bytes.", limit=self._limit)
+        bounded = limits.bounded(receive, self._limit)
+        parts = []
+        while True:
+            message = await bounded()
+            if message["type"] != "http.request":
+                raise HTTPException(400, "The body did not come to its end.")
+            parts.append(message.get("body", b""))
+            if not message.get("more_body"):
+                return b"".join(parts)
 
 
 async def _send(reply: WebhookReply, send: Send) -> None:

@@ -135,13 +135,28 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         yield b"{"
         await asyncio.Event().wait()
 
+    call = await hook(world)
+    hooked = (await call()).request.url.path
+    async with serve(world.app) as address:
+        for path, begun in (("/api/v1/login", b"{"), (hooked, b"{"), (hooked, b"")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rsplit(":", 1)[1]))
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nContent-Type: application/json"
+            writer.write(head.encode() + b"\r\n\r\n" + begun)
+            async with asyncio.timeout(20):
+                status = await reader.readline()
+            writer.close()
+            assert b" 408 " in status, path
+
+
+async def test_a_stranger_to_a_webhook_is_told_so_before_his_body(world: World) -> None:
     async with serve(world.app) as address:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rsplit(":", 1)[1]))
-        writer.write(b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
-                     b"Content-Type: application/json\r\n\r\n{")  # fmt: skip
-        status = await reader.readline()
+        writer.write(b"POST /hooks/guessed HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        async with asyncio.timeout(20):
+            status = await reader.readline()
         writer.close()
-    assert b" 408 " in status
+    assert b" 404 " in status
+    assert (await world.admin.post("/hooks/a%00b", json={})).status_code == 400
 
 
 async def test_more_consoles_than_may_be_are_told_to_come_again(world: World) -> None:
