@@ -97,6 +97,14 @@ def alive(address: str) -> bool:
         return False
 
 
+def works(address: str) -> bool:
+    """Whether a web server answers there and somebody runs the loops."""
+    try:
+        return httpx.get(f"{address}/readyz", timeout=2).json()["checks"]["loops"] is True
+    except httpx.HTTPError:
+        return False
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     top = Path(tempfile.mkdtemp(prefix="otklik-up-"))
@@ -201,8 +209,7 @@ def test_external_database_and_programs_apart(
         for name in ("serve", "work")
     ]
     try:
-        eventually_sync(lambda: alive(address), _PATIENCE)
-        assert apart[1].poll() is None
+        eventually_sync(lambda: works(address), _PATIENCE)
     finally:
         for process in apart:
             process.terminate()
