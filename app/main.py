@@ -36,6 +36,7 @@ from app.web import (
     webhooks,
     widget,
 )
+from app.web.intake import Intake
 from app.web.traced import Traced
 from channels import adapters
 from channels.rest import router as channels
@@ -81,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.throttle = Throttle()
     app.state.door = door.Door(settings.sockets_per_agent)
-    app.state.doors = webhooks.Doors()
+    app.state.doors, app.state.intake = webhooks.Doors(), Intake(app.state)
     app.state.look = metrics.Look()
     app.state.inbox_wake = app.state.inbox_take = None
     app.state.migrated = app.state.draining = False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.core.embedded import EmbeddedServer
 from app.core.secrets import open_box
+from app.web.understanding import Understanding
 from bench import figure
 from bench.figure import Figure
 from bench.stage import Stage, pgbench, stage, vk_message
@@ -66,18 +67,20 @@ async def understand(on: Stage, count: int, way: Way) -> float:
     return count / spent
 
 
-def one_by_one(loops: int) -> Way:
-    """Each message by itself, as they come in by webhook, so many at a time."""
+def one_by_one(many: int) -> Way:
+    """As they come in by webhook, so many of them under way at a time."""
 
     async def run(on: Stage, gateway: Gateway, raws: list[Raw]) -> None:
+        understanding = Understanding(on.db, gateway, on.settings)
         rest = iter(raws)
 
         async def work() -> None:
-            async with on.db.raw.acquire() as connection:
-                for raw in rest:
-                    await inbox.at_once(on.db, connection, [raw], gateway=gateway, settings=on.settings)
+            for raw in rest:
+                done = understanding.at_once(raw)
+                assert done is not None
+                await done
 
-        await asyncio.gather(*(work() for _ in range(loops)))
+        await asyncio.gather(*(work() for _ in range(many)))
 
     return run
 

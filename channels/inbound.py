@@ -20,23 +20,33 @@ from channels.models import Inbound, InboundKey
 _MAX_KEY = 500  # an index entry holds 2,700 bytes
 _STORED = metrics.counter("inbound_stored", "Raw events stored.")
 _DUPLICATES = metrics.counter("inbound_duplicates", "Raw events that were there already.")
-# The keys say what is new: they are one table, whatever months the events lie in.
+# The keys say what is new: they are one table, whatever months the events lie in. All insert them in one
+# order, so that processes which get the same events at the same time wait for each other, not in a ring.
 _STORE = """
 with given as materialized (
-    select nextval('inbound_id_seq') as id, event.key, event.lane, event.payload
-    from (select * from unnest($2::text[], $3::text[], $4::bytea[])
-          with ordinality as listed (key, lane, payload, position) order by position) event
+    select nextval('inbound_id_seq') as id, event.*
+    from (select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[])
+          with ordinality as listed (channel_id, key, lane, payload, trace, position) order by position) event
 ),
 fresh as (
     insert into inbound_keys (channel_id, key, inbound_id)
-    select $1, key, id from given order by id
+    select channel_id, key, id from given order by channel_id, key, id
     on conflict do nothing
     returning inbound_id
 )
 insert into inbound (id, channel_id, key, lane, payload, trace) overriding system value
-select id, $1, key, lane, payload, $5 from given join fresh on inbound_id = id order by id
-returning id, key
+select id, channel_id, key, lane, payload, trace from given join fresh on inbound_id = id order by id
+returning id, channel_id, key
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one call or one pull of a channel brought. `trace`: the request it came with."""
+
+    channel_id: UUID
+    events: Sequence[RawEvent]
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +75,34 @@ async def store_raw(
     connection: RawConnection | RawPool, channel_id: UUID, events: Sequence[RawEvent]
 ) -> list[Raw]:
     """Store events in their order, with one statement; returns those that were not there yet."""
-    if not events:
-        return []
-    by_key = {_short(event.key): event for event in events}
-    lanes = [_short(event.lane) for event in events]
-    payloads = [event.payload for event in events]
-    keys = [_short(event.key) for event in events]
     trace = structlog.contextvars.get_contextvars().get("request_id")
-    rows = await connection.fetch(_STORE, channel_id, keys, lanes, payloads, trace)
-    if trace is not None:  # the request's line in the log names what it brought
-        structlog.contextvars.bind_contextvars(inbound_ids=[row["id"] for row in rows])
-    _STORED.inc(len(rows))
-    _DUPLICATES.inc(len(events) - len(rows))
-    found = ((row["id"], by_key[row["key"]]) for row in rows)
-    return [Raw(id, channel_id, _short(event.lane), event.payload, trace=trace) for id, event in found]
+    (raws,) = await store_given(connection, [Given(channel_id, events, trace)])
+    return raws
+
+
+async def store_given(
+    connection: RawConnection | RawPool, given: Sequence[Given], *, patience: float | None = None
+) -> list[list[Raw]]:
+    """Store what several calls brought, in their order and with one statement; returns of each what was not
+    there yet. Of the same event in two of them the first has it. `patience`: seconds to wait for it."""
+    rows = [_row(one, event) for one in given for event in one.events]
+    if not rows:
+        return [[] for _ in given]
+    found = await connection.fetch(_STORE, *map(list, zip(*rows, strict=True)), timeout=patience)
+    _STORED.inc(len(found))
+    _DUPLICATES.inc(len(rows) - len(found))
+    stored: list[list[Raw]] = [[] for _ in given]
+    owners = [number for number, one in enumerate(given) for _ in one.events]
+    first = {row[:2]: place for place, row in reversed(list(enumerate(rows)))}
+    for id, channel_id, key in found:
+        place = first[channel_id, key]
+        _, _, lane, payload, trace = rows[place]
+        stored[owners[place]].append(Raw(id, channel_id, lane, payload, trace=trace))
+    return stored
+
+
+def _row(given: Given, event: RawEvent) -> tuple[UUID, str, str, bytes, str | None]:
+    return given.channel_id, _short(event.key), _short(event.lane), event.payload, given.trace
 
 
 _WAITING = text("select 1 from inbound where state = 'new' order by id offset :count limit 1")

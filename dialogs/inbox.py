@@ -156,13 +156,9 @@ async def at_once(
 
     Only plain messages whose turn it is. False when something is left, for a turn to take.
     """
-    messages = []
+    read = [await _readable(db, raw, gateway=gateway, settings=settings) for raw in raws]
     try:
-        for raw in raws:
-            _, incoming = await _read(db, raw, gateway=gateway, settings=settings)
-            if incoming is not None:
-                messages.append(incoming)
-        stored = await store.store_many(connection, messages)
+        stored = await store.store_many(connection, [incoming for incoming in read if incoming is not None])
     except Exception as error:  # the turn that takes it meets the same, and deals with it
         log.info("inbound.not_at_once", reason=type(error).__name__)
         return False
@@ -171,6 +167,16 @@ async def at_once(
     if len(stored) == len(raws):
         inbound_claims.told(raws, "done")
     return len(stored) == len(raws)
+
+
+async def _readable(db: Database, raw: Raw, *, gateway: Gateway, settings: Settings) -> Incoming | None:
+    """The event's message, when storing that is all there is to do and nothing is wrong with it."""
+    try:
+        _, incoming = await _read(db, raw, gateway=gateway, settings=settings)
+    except Exception as error:
+        log.info("inbound.not_at_once", inbound_id=raw.id, reason=type(error).__name__)
+        return None
+    return incoming
 
 
 # --- one at a time --------------------------------------------------------------------------

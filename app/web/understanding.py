@@ -6,15 +6,15 @@ are left to the worker from the start.
 """
 
 import asyncio
-from asyncio import Queue, QueueEmpty, QueueFull
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
 
+from app.core.batcher import Batcher
 from app.core.config import Settings
-from app.core.db import Database
+from app.core.db import WAIT_SECONDS, Database
 from app.loops import Loop, together
 from channels import registry
 from channels.gateway import Gateway
@@ -23,9 +23,10 @@ from dialogs import inbox
 
 log = structlog.get_logger()
 
-_LANES = 4
+_LOOPS = 4
+_LANES = 2
 _FRESH = 500
-"""Stored events that may wait here to be understood at once; the rest waits in the table alone."""
+"""Stored events that may wait in a lane to be understood at once; the rest waits in the table alone."""
 
 
 class Understanding:
@@ -33,9 +34,9 @@ class Understanding:
 
     def __init__(self, database: Database, gateway: Gateway, settings: Settings) -> None:
         self._database, self._gateway, self._settings = database, gateway, settings
-        lanes = range(_LANES) if settings.loops_in_web else ()
-        self._fresh: list[Queue[Raw]] = [Queue(_FRESH) for _ in lanes]
-        self._loops = [Loop(f"inbox-{n}", self._turn, every=5) for n in lanes]
+        here = settings.loops_in_web
+        self._fresh = [Batcher(self._together, most=inbox.BATCH) for _ in range(_LANES if here else 0)]
+        self._loops = [Loop(f"inbox-{n}", self._turn, every=5) for n in range(_LOOPS if here else 0)]
 
     def wake(self, kind: str = "") -> None:
         """There are events of a channel of `kind`; left out: of any."""
@@ -49,47 +50,39 @@ class Understanding:
         if not self._fresh or kind in registry.HEAVY:
             self.wake(kind)
             return
-        try:
-            for raw in raws:  # those of a lane stay in their order
-                self._fresh[hash((raw.channel_id, raw.lane)) % _LANES].put_nowait(raw)
-        except QueueFull:
-            self.wake(kind)
+        for raw in raws:
+            if self.at_once(raw) is None:
+                self.wake(kind)
+
+    def at_once(self, raw: Raw) -> "asyncio.Future[bool] | None":
+        """Understand an event stored just now: whether that was done; None when too many wait.
+
+        Those of a lane stay in their order.
+        """
+        lane = self._fresh[hash((raw.channel_id, raw.lane)) % _LANES]
+        return lane.put(raw) if lane.waiting < _FRESH else None
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(together(*self._loops))
-            for queue in self._fresh:
-                group.create_task(self._understand(queue))
+        await together(*self._loops)
 
     async def _turn(self) -> bool:
         return await inbox.turn(self._database, self._gateway, self._settings, leave=registry.HEAVY)
 
-    async def _understand(self, queue: Queue[Raw]) -> None:
-        while True:
-            raws = [await queue.get()]
-            try:
-                # Given back after each batch: those who store wait for the same connections.
-                async with self._database.raw.acquire(timeout=5) as connection:
-                    raws += _ready(queue, inbox.BATCH - 1)
-                    if not await self._at_once(connection, raws):
-                        self.wake()
-            except Exception as error:  # the loops do it as soon as the database is back
-                log.info("understanding.left", reason=type(error).__name__)
-                self.wake()
-
-    async def _at_once(self, connection: object, raws: list[Raw]) -> bool:
-        return await inbox.at_once(
-            self._database, connection, raws, gateway=self._gateway, settings=self._settings
-        )
-
-
-def _ready(queue: Queue[Raw], most: int) -> list[Raw]:
-    found: list[Raw] = []
-    with suppress(QueueEmpty):
-        while len(found) < most:
-            found.append(queue.get_nowait())
-    return found
+    async def _together(self, raws: list[Raw]) -> list[bool]:
+        """Whether all of them were understood; what was not is left to the loops."""
+        done = False
+        try:
+            # Given back after each batch: those who store wait for the same connections.
+            async with self._database.raw.acquire(timeout=WAIT_SECONDS) as connection:
+                done = await inbox.at_once(
+                    self._database, connection, raws, gateway=self._gateway, settings=self._settings
+                )
+        except Exception as error:  # the loops do it as soon as the database is back
+            log.info("understanding.left", reason=type(error).__name__)
+        if not done:
+            self.wake()
+        return [done] * len(raws)
 
 
 @asynccontextmanager

@@ -1,15 +1,13 @@
 """`/hooks/{key}`: platforms call us. Verify, store, commit, answer; understanding comes afterwards.
 
-The hottest door, so it stands before everything the other endpoints need: plain ASGI, one statement.
+The hottest door, so it stands before everything the other endpoints need: plain ASGI.
 The key is unguessable, and each adapter also verifies what its platform sends as proof.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import structlog
 from sqlalchemy import select
@@ -18,11 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.clock import now
 from app.core.config import Settings
-from app.core.db import WAIT_SECONDS
 from app.core.errors import AppError, Invalid, NotFound
 from app.web import admission, limits, problems
-from channels import accounts, inbound
-from channels.base import Adapter, RawEvent, WebhookReply, WebhookRequest
+from channels import accounts
+from channels.base import Adapter, WebhookReply, WebhookRequest
 from channels.models import Channel
 
 PATH = "/hooks/"
@@ -148,16 +145,10 @@ async def _send(reply: WebhookReply, send: Send) -> None:
 
 
 async def _store(state: Any, channel: Channel, reply: WebhookReply) -> None:
-    channel_id, kind = channel.id, channel.kind
-    stored = await _keep(state, channel_id, reply.events)
+    stored = await state.intake.keep(channel.id, reply.events)
     if accounts.contact_due(channel):
         async with state.database.transaction() as session:
             await accounts.contact(session, channel)
         channel.seen_at, channel.error = now(), None  # remembered with the door: once is enough
     if stored and state.inbox_take is not None:
-        state.inbox_take(kind, stored)
-
-
-async def _keep(state: Any, channel_id: UUID, events: Sequence[RawEvent]) -> list[inbound.Raw]:
-    async with state.database.raw.acquire(timeout=WAIT_SECONDS) as connection:
-        return await inbound.store_raw(connection, channel_id, events)
+        state.inbox_take(channel.kind, stored)

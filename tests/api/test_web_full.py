@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from app.core import db
 from app.core.config import Settings
 from app.core.db import Database
-from app.web import admission, limits, problems, sync, webhooks
+from app.web import admission, intake, limits, problems, sync
 from channels.drafts import Draft
 from channels.models import Channel
 from channels.registry import load
@@ -90,7 +90,7 @@ async def test_no_request_waits_for_a_connection_for_ever(
 ) -> None:
     call = await hook(world)
     assert (await call()).status_code == 200
-    for module in (db, sync, webhooks):
+    for module in (db, sync, intake):
         monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     async with full_pools(world.database):
         world.database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
