@@ -27,6 +27,11 @@ class Batcher(Generic[Item, Result]):
         """How many are not yet in a batch."""
         return len(self._waiting)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is under way."""
+        return self._working is not None
+
     def put(self, item: Item) -> "asyncio.Future[Result]":
         """Its result, when its batch is done. The caller bounds how many wait."""
         loop = asyncio.get_running_loop()

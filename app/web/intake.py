@@ -27,7 +27,7 @@ class Intake:
 
     def __init__(self, state: Any) -> None:
         self._state = state
-        self._batches = Batcher(self._together, most=_MOST)
+        self.batches = Batcher(self._together, most=_MOST)
 
     async def keep(self, channel_id: UUID, events: Sequence[RawEvent]) -> list[Raw]:
         """Store events, committed when this returns; gives those that were not there yet."""
@@ -36,7 +36,7 @@ class Intake:
         if sum(len(event.payload) for event in events) > _LARGE:
             (raws,) = await self.store([given])
         else:
-            raws = await self._batches.put(given)
+            raws = await self.batches.put(given)
         if trace is not None:  # the request's line in the log names what it brought
             structlog.contextvars.bind_contextvars(inbound_ids=[raw.id for raw in raws])
         return raws
