@@ -134,6 +134,7 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+        await app.state.intake.batches.close()
         await adapters.close_all()
         await app.state.database.close()
 

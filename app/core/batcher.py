@@ -41,6 +41,12 @@ class Batcher(Generic[Item, Result]):
             self._working = loop.create_task(self._work(), context=Context())
         return result
 
+    async def close(self) -> None:
+        """Break off the batch under way; nobody is left waiting."""
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.wait([self._working])
+
     async def _work(self) -> None:
         try:
             while self._waiting:

@@ -64,7 +64,11 @@ class Understanding:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await together(*self._loops)
+        try:
+            await together(*self._loops)
+        finally:
+            for lane in self._fresh:
+                await lane.close()
 
     async def _turn(self) -> bool:
         return await inbox.turn(self._database, self._gateway, self._settings, leave=registry.HEAVY)
