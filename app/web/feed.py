@@ -60,7 +60,7 @@ class Feed:
         self.epoch = UUID(int=0)
         self._woken = asyncio.Event()
         self.reader: RawConnection | None = None
-        self._pause = _LOOK_SECONDS
+        self._pause, self._soon = _LOOK_SECONDS, _SOON_SECONDS
         self._followers: dict[UUID, set[Callable[[], None]]] = {}
 
     async def open(self) -> None:
