@@ -153,6 +153,20 @@ async def answer(files: Files, row: Attachment, *, download: bool) -> Response:
     return StreamingResponse(files.stream(row.file_key), media_type=media_type, headers=headers)
 
 
+def picture(data: bytes) -> Response:
+    """A picture from elsewhere; what is none is not given out."""
+    mime = sniff(data)
+    if mime not in _SHOWN or not mime.startswith("image/"):
+        raise NotFound("This is no picture.")
+    return Response(data, media_type=mime, headers=_HEADERS)
+
+
+def download(data: bytes, *, name: str) -> Response:
+    """Bytes to save, never to show."""
+    headers = _HEADERS | {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
 async def avatar(files: Files, key: str) -> Response:
     """A customer's picture."""
     data = await files.get(key)

@@ -44,6 +44,13 @@ async def _brief_admin(connection: HTTPConnection, database: Db) -> Viewer:
     return viewer
 
 
+async def _brief_caller(connection: HTTPConnection, database: Db) -> Viewer:
+    async with database.transaction() as session:
+        viewer = await auth.authenticate(session, connection)
+    _need(connection, viewer)
+    return viewer
+
+
 async def _source(connection: HTTPConnection, session: Session) -> Viewer:
     viewer = await auth.authenticate(session, connection)
     viewer.need("inbound")
@@ -59,5 +66,7 @@ Newcomer = Annotated[Viewer, Depends(_newcomer)]
 Admin = Annotated[Viewer, Depends(_admin)]
 BriefAdmin = Annotated[Viewer, Depends(_brief_admin)]
 """An administrator, known from a transaction that has ended: for endpoints that call platforms."""
+BriefCaller = Annotated[Viewer, Depends(_brief_caller)]
+"""As `Caller`, known from a transaction that has ended: for endpoints that ask the outside world."""
 Source = Annotated[Viewer, Depends(_source)]
 """A token that may post customers' messages (scope `inbound`), or an administrator."""

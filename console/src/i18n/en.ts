@@ -58,7 +58,7 @@ const en: Messages = {
     dialogNumber: 'Dialog #{n}', anotherDialog: 'Another dialog', empty: 'No messages yet', failedToLoad: 'The thread did not load',
     arrived: 'New message: {text}', toBottom: 'To the latest', newMessages: '{n} new message | {n} new messages', reply: 'Reply to this message', copy: 'Copy',
     attachment: 'Attachment', file: 'File', automatic: 'automatic reply', edited: 'edited', showQuoted: 'Show quoted text', hideQuoted: 'Hide quoted text', asLetter: 'Show as a letter',
-    asText: 'Show as text', letter: 'Letter', noPictures: 'Pictures from the internet are not loaded: they would tell the sender that the letter was opened.', unsupported: 'The channel sent something that cannot be shown here: {kind}',
+    asText: 'Show as text', letter: 'Letter', noPictures: 'Pictures from the internet are not loaded: they would tell the sender that the letter was opened.', showPictures: 'Show pictures', unsupported: 'The channel sent something that cannot be shown here: {kind}',
     openPicture: 'Open picture {name}', previousPicture: 'Previous', nextPicture: 'Next', download: 'Download', play: 'Play', pause: 'Pause',
     position: 'Position', fileStates: { pending: 'Loading', unavailable: 'File unavailable', stored: 'File' },
   },
