@@ -1,12 +1,12 @@
 """The two programs that stand alone: the web server and the worker with its loops."""
 
 import asyncio
-import gc
 import resource
 import signal
 import socket
 from contextlib import suppress
 
+from app.core import lean
 from app.core.config import Settings, SettingsError
 
 
@@ -27,13 +27,11 @@ def serve(settings: Settings, *, fd: int | None = None) -> None:
     """Run the web server until SIGTERM or SIGINT; see `app.server` for how it stops."""
     listener = listen(settings) if fd is None else socket.socket(fileno=fd)
     _many_files()
-    gc.disable()  # what importing makes stays: looking at it again and again costs a sixth of the start
     from app.main import create_app
     from app.server import Server
 
     server = Server(create_app(settings), settings)
-    gc.freeze()
-    gc.enable()
+    lean.settle()
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if not server.started:
@@ -52,6 +50,8 @@ def work(settings: Settings) -> None:
     import uvloop
 
     from app.worker import run
+
+    lean.settle()
 
     async def until_told() -> None:
         told = asyncio.Event()

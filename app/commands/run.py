@@ -28,6 +28,9 @@ def serve(
     fd: Annotated[int | None, typer.Option(hidden=True, help="Listening socket handed down by `up`.")] = None,
 ) -> None:
     """Start the web server alone: console, REST API, live feed, webhooks."""
+    from app.core import lean
+
+    lean.begin()
     from app import programs
     from app.commands.support import settings_and_logs
     from app.core.runtime import with_database
@@ -38,6 +41,9 @@ def serve(
 @app.command()
 def work() -> None:
     """Start the loops alone: receiving, sending, timers. Several may run at once."""
+    from app.core import lean
+
+    lean.begin()
     from app import programs
     from app.commands.support import settings_and_logs
     from app.core.runtime import with_database

@@ -4,17 +4,20 @@ import asyncio
 import os
 import re
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, S3Store
 
 from app.core import storage
 from app.core.clock import now
 from app.core.config import Settings, SettingsError
 from app.core.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from obstore.store import LocalStore, S3Store
 
 _CHUNK = 256 * 1024
 _KEY = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}(\.[a-z0-9]{1,8})?")
@@ -23,14 +26,16 @@ _KEY = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}(\.[a-z0-9]{1,8})?")
 class Files:
     """Where files are. Raises `NotFound` for a key without a file, `Unavailable` when the store is away."""
 
-    def __init__(self, store: LocalStore | S3Store) -> None:
-        self._store = store
+    def __init__(self, opened: "Callable[[], LocalStore | S3Store]") -> None:
+        self._opened = opened
+
+    @cached_property
+    def _store(self) -> "LocalStore | S3Store":
+        return self._opened()  # with the first file: its library takes 4 MB
 
     async def put(self, key: str, data: bytes) -> None:
-        try:
+        with _failures("The file could not be stored; try again."):
             await self._store.put_async(_checked(key), data)
-        except (BaseError, OSError) as error:
-            raise storage.find(error) or Unavailable("The file could not be stored; try again.") from error
 
     async def get(self, key: str) -> bytes:
         return b"".join([part async for part in self.stream(key)])
@@ -38,22 +43,17 @@ class Files:
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """The file in parts of some 256 kB."""
         try:
-            found = await self._store.get_async(_checked(key))
-            async for part in found.stream(min_chunk_size=_CHUNK):
-                yield bytes(part)
+            with _failures("The file could not be read; try again."):
+                found = await self._store.get_async(_checked(key))
+                async for part in found.stream(min_chunk_size=_CHUNK):
+                    yield bytes(part)
         except FileNotFoundError:
             raise NotFound("The file is no longer there.") from None
-        except (BaseError, OSError) as error:
-            raise Unavailable("The file could not be read; try again.") from error
 
     async def delete(self, key: str) -> None:
         """Remove the file; it is no error when it is gone already."""
-        try:
+        with suppress(FileNotFoundError), _failures("The file could not be deleted; try again."):
             await self._store.delete_async(_checked(key))
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError) as error:
-            raise Unavailable("The file could not be deleted; try again.") from error
 
     async def check(self) -> None:
         """Write, read and delete a small file; raises `SettingsError` when that fails."""
@@ -68,20 +68,42 @@ class Files:
             raise SettingsError(f"OTKLIK_FILES: the store cannot be used: {reason}") from None
 
 
+@contextmanager
+def _failures(told: str) -> Iterator[None]:
+    """What the store raises, as errors of ours; a file that is not there remains `FileNotFoundError`."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        raise storage.find(error) or Unavailable(told) from error
+
+
 def open_files(settings: Settings) -> Files:
     """The store of the settings. S3 takes its options from the usual `AWS_…` variables."""
     place = settings.files
     if place and place.startswith("s3://"):
-        return Files(_s3(place))
+        s3 = _s3(place)
+        return Files(lambda: s3)
     folder = Path(place.removeprefix("file://")) if place else settings.data_dir / "files"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"OTKLIK_FILES: the folder {folder} cannot be made: {error.strerror}.") from None
-    return Files(LocalStore(folder.absolute()))
+    return Files(lambda: _local(folder.absolute()))
 
 
-def _s3(url: str) -> S3Store:
+def _local(folder: Path) -> "LocalStore":
+    from obstore.store import LocalStore
+
+    return LocalStore(folder)
+
+
+def _s3(url: str) -> "S3Store":
+    from obstore.store import S3Store
+
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not bucket:
         raise SettingsError("OTKLIK_FILES: s3://bucket/prefix needs the name of a bucket.")

@@ -5,13 +5,16 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from cryptography.fernet import Fernet, InvalidToken
 
 from app.core.config import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _FILE = "secret.key"
 
@@ -20,8 +23,13 @@ class Box:
     """Seals values with the installation's key; also signs. Shows nothing of the key."""
 
     def __init__(self, key: bytes) -> None:
-        self._fernet = Fernet(urlsafe_b64encode(key))
         self._key = key
+
+    @cached_property
+    def _fernet(self) -> "Fernet":
+        from cryptography.fernet import Fernet  # 7 MB, for whoever has a secret to open
+
+        return Fernet(urlsafe_b64encode(self._key))
 
     def seal(self, value: dict[str, Any]) -> bytes:
         """Encrypt a JSON-like value (AES-128-CBC with HMAC, Fernet's format)."""
@@ -29,6 +37,8 @@ class Box:
 
     def unseal(self, sealed: bytes) -> dict[str, Any]:
         """The value again; raises `SettingsError` when it was sealed with another key."""
+        from cryptography.fernet import InvalidToken
+
         try:
             value: dict[str, Any] = orjson.loads(self._fernet.decrypt(bytes(sealed)))
         except InvalidToken:

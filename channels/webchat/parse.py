@@ -6,7 +6,7 @@ One event is one JSON object `{"type": "message" | "receipt" | "typing" | "link"
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from channels.base import BadEvent, Event, File, InboundMessage, Kind, Linked, Receipt, Sender, Typing
 from channels.webchat.settings import MAX_FILES, MAX_TEXT
@@ -96,7 +96,9 @@ class LinkEvent(_FromVisitor):
 
 
 WebchatEvent = MessageEvent | ReceiptEvent | TypingEvent | LinkEvent
-_events: TypeAdapter[WebchatEvent] = TypeAdapter(Annotated[WebchatEvent, Field(discriminator="type")])
+_events: TypeAdapter[WebchatEvent] = TypeAdapter(
+    Annotated[WebchatEvent, Field(discriminator="type")], config=ConfigDict(defer_build=True)
+)
 
 
 def dump(event: WebchatEvent) -> bytes:

@@ -281,3 +281,25 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_a_program_starts_without_what_few_requests_need(data_dir: Path, command: str) -> None:
+    code = f"""
+import sys
+from app import programs
+from app.commands import run
+
+def started(settings, **_):
+    import app.main, app.worker
+    from dialogs.schemas import DialogRow
+
+    rare = {{"rich", "cryptography", "obstore", "alembic", "aiogram", "vk_api", "httpx", "nats"}}
+    print(*sorted(name for name in rare if sys.modules.get(name)), "built" * DialogRow.__pydantic_complete__)
+
+programs.{command} = started
+run.{command}(**{{"fd": None}} if "{command}" == "serve" else {{}})
+"""
+    env = {**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:9/x", "OTKLIK_DATA_DIR": str(data_dir)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stdout + done.stderr
