@@ -41,6 +41,7 @@ from app.web.traced import Traced
 from channels import adapters
 from channels.rest import router as channels
 from dialogs.api import router as dialogs
+from dialogs.api_acts import router as acts
 from dialogs.api_customers import router as customers
 from dialogs.api_mail import router as mail
 from dialogs.api_search import router as search
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.inbox_wake = app.state.inbox_take = None
     app.state.migrated = app.state.draining = False
     problems.install(app)
-    for router in (people, channels, dialogs, customers, mail, search, tasks, sync.router):
+    for router in (people, channels, dialogs, acts, customers, mail, search, tasks, sync.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
     _add(app, [*live.routes, *health.routes, *metrics.routes])

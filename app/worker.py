@@ -22,7 +22,7 @@ from channels import adapters, pulling, starting
 from channels.drafts import load_kind
 from channels.gateway import Gateway
 from channels.models import Channel
-from dialogs import inbox, lifecycle, media, outbox, profiles
+from dialogs import acting, inbox, lifecycle, media, outbox, profiles
 from dialogs.lanes import Lanes
 from tasks import overdue
 
@@ -63,6 +63,7 @@ class Worker:
         self.inbox = _crew("inbox", self._understand, size=_LANES)
         self.lanes = Lanes()
         self.outbox = _crew("outbox", self._send, size=self.lanes.count)
+        self.acts = _crew("acts", self._act, size=2)
         self.media = _crew("media", self._fetch, size=2)
         self.reap = _crew("reap", self._reap)
         self.snoozed = _crew("snoozed", self._wake)
@@ -70,7 +71,7 @@ class Worker:
         self.profiles = _crew("profiles", self._profile)
         self.starts = _crew("starts", self._start)
         self.crews = (
-            *(self.inbox, self.outbox, self.media),
+            *(self.inbox, self.outbox, self.acts, self.media),
             *(self.reap, self.snoozed, self.overdue, self.profiles, self.starts),
         )
         self._look = Loop("look", self._alarm().turn, every=alarm.LONGEST, gap=0.01)
@@ -89,6 +90,7 @@ class Worker:
                 "inbox": Work(inbox.DUE, self.inbox.wake),
                 "outbox": Work(outbox.DUE, self.outbox.wake),
                 "reap": Work(outbox.DUE_ABANDONED, self.reap.wake),
+                "acts": Work(acting.DUE, self.acts.wake),
                 "media": Work(media.DUE, self.media.wake),
                 "snoozed": Work(lifecycle.DUE, self.snoozed.wake),
                 "overdue": Work(overdue.DUE, self.overdue.wake),
@@ -139,6 +141,9 @@ class Worker:
 
     async def _send(self) -> bool:
         return await outbox.turn(self.db, self.gateway, self.files, lanes=self.lanes, taken=self.outbox.wake)
+
+    async def _act(self) -> bool:
+        return await acting.turn(self.db, self.gateway)
 
     async def _fetch(self) -> bool:
         return await media.turn(self.db, self.gateway, self.files, self.settings)

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, SecretStr
 
+from channels.acts import Act, ActKind, Button
+
 Kind = Literal["image", "video", "audio", "voice", "document", "sticker"]
 
 
@@ -92,6 +94,18 @@ class Capabilities(BaseModel, frozen=True):
     """The platform drops a repeat of the same key: an unknown outcome may be repeated."""
     deep_link: bool = False
     """Can bring a one-time token with which a known customer joins (`account.link`)."""
+    acts: frozenset[ActKind] = frozenset()
+    """What can be done beside sending, by `act`."""
+    edit_within: timedelta | None = None
+    """How long after its sending a message can be changed; None: for ever."""
+    delete_within: timedelta | None = None
+    """How long after its sending a message can be taken back; None: for ever."""
+    emojis: tuple[str, ...] = ()
+    """With `react`: what we can react with."""
+    max_buttons: int = 0
+    """Buttons below a message."""
+    tells: frozenset[Literal["edits", "deletions", "reactions", "typing"]] = frozenset()
+    """What the platform tells of the customer, beside his messages."""
 
 
 class Http(BaseModel):
@@ -237,18 +251,43 @@ class InboundMessage:
     """Written by a machine: stored, but neither reopens nor is answered automatically."""
     unsupported: str = ""
     """Kind of content that cannot be shown (`poll`, `story`); the raw event is kept."""
+    acknowledge: str = ""
+    """What the platform waits to hear of, as a pressed button: `Acknowledge.query`."""
     meta: dict[str, Any] = field(default_factory=dict)
-    """What `send` needs to answer (subject, topic id, business connection) and what is worth showing."""
+    """What `send` needs to answer (subject, topic id, business connection) and what is worth showing:
+    `pressed` (label of a button of ours that the customer pressed)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The customer changed a message."""
+    """The customer changed a message; or somebody of ours did, in the platform's own interface."""
 
     chat: str
     external_id: str
     text: str
     occurred_at: datetime | None = None
+    meta: dict[str, Any] | None = None
+    """What took the place of the message's `meta`, key by key; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Messages were deleted on the platform."""
+
+    chat: str
+    external_ids: list[str]
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """The person's reactions to a message, all of them: none when he took them back."""
+
+    chat: str
+    external_id: str
+    sender: Sender
+    emojis: list[str]
+    """As Unicode where there is one; a platform's own picture as its name in colons (`:custom:`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +351,9 @@ class Ignored:
     reason: str
 
 
-Event = InboundMessage | Edited | Receipt | Reachability | Typing | Linked | Echo | Ignored
+Event = (
+    InboundMessage | Edited | Deleted | Reaction | Receipt | Reachability | Typing | Linked | Echo | Ignored
+)
 
 
 # --- outbound -------------------------------------------------------------------------------
@@ -352,6 +393,8 @@ class OutgoingMessage:
     """`meta` of the newest inbound message of the chat (subject, references…)."""
     author: str = ""
     """Name of the agent, for channels that show one."""
+    buttons: list[list[Button]] = field(default_factory=list)
+    """Rows of buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +416,11 @@ class Link:
     """A deep link for the customer to open."""
 
     url: str
+
+
+def no_act() -> Rejected:
+    """What `act` raises for what a channel cannot do."""
+    return Rejected("This channel cannot do that.", code="unsupported")
 
 
 class Adapter(Protocol):
@@ -421,6 +469,10 @@ class Adapter(Protocol):
 
     async def send(self, message: OutgoingMessage) -> Sent:
         """Send one message."""
+        ...
+
+    async def act(self, act: Act) -> None:
+        """Do what `capabilities.acts` has. Done twice it is done once: what is so already is success."""
         ...
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:

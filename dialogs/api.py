@@ -106,9 +106,11 @@ async def dialog_reopen(session: Session, caller: Caller, dialog_id: UUID) -> Di
 
 
 @router.post("/dialogs/{dialog_id}/read", operation_id="dialog_read")
-async def dialog_read(session: Session, caller: Caller, dialog_id: UUID, new: ReadMark) -> DialogRow:
+async def dialog_read(
+    session: Session, caller: Caller, settings: Config, dialog_id: UUID, new: ReadMark
+) -> DialogRow:
     """Say how many of the dialog's inbound messages you have seen."""
-    await lifecycle.read(session, caller, dialog_id, new.inbound_count)
+    await lifecycle.read(session, caller, dialog_id, new.inbound_count, settings=settings)
     return await _row(session, caller, dialog_id)
 
 
@@ -125,23 +127,19 @@ async def message_post(
 ) -> MessageOut:
     """Answer the customer, or write a note for the staff."""
     message_id = await messages.post(session, caller, dialog_id, new, settings=settings)
-    return await _message(session, message_id)
+    return await queries.message_now(session, message_id)
 
 
 @router.post("/messages/{message_id}/cancel", operation_id="message_cancel")
 async def message_cancel(session: Session, caller: Caller, message_id: UUID) -> MessageOut:
     """Take back an answer that has not left yet."""
     await messages.cancel(session, caller, message_id)
-    return await _message(session, message_id)
+    return await queries.message_now(session, message_id)
 
 
 @router.post("/messages/{message_id}/resend", operation_id="message_resend", status_code=201)
 async def message_resend(session: Session, caller: Caller, settings: Config, message_id: UUID) -> MessageOut:
     """Send a failed message, or one whose outcome is unknown, again: as a new message."""
-    return await _message(session, await messages.resend(session, caller, message_id, settings=settings))
-
-
-async def _message(session: Session, message_id: UUID) -> MessageOut:
-    await session.flush()
-    session.expire_all()
-    return await queries.message(session, message_id)
+    return await queries.message_now(
+        session, await messages.resend(session, caller, message_id, settings=settings)
+    )

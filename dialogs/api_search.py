@@ -11,7 +11,8 @@ from app.core import paging
 from app.core.deps import Session
 from app.core.errors import Invalid
 from dialogs import reports, search
-from dialogs.schemas import FirstResponseReport, SearchPage
+from dialogs.report_schemas import FirstResponseReport
+from dialogs.schemas import SearchPage
 
 router = APIRouter()
 Asked = Annotated[str, Query(max_length=200, description='Words, `"a phrase"`, `or`, `-not`, numbers.')]

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import facts
 from channels.base import Echo
 from dialogs import delivery, message_keys, waiting
-from dialogs.message_keys import MessageAlias
 from dialogs.models import Dialog, Identity, Message
 from dialogs.store import PREVIEW, clean
 
@@ -28,11 +27,7 @@ async def apply(session: AsyncSession, event: Echo, *, raw: "Raw") -> bool:
 async def _ours(session: AsyncSession, event: Echo, raw: "Raw") -> Message | None:
     """Known by its key or its id; else the newest whose outcome we wait for, by its text."""
     chat, external_id = clean(event.chat), clean(event.external_id)
-    named = message_keys.named(raw.channel_id, chat, external_id).union_all(
-        select(MessageAlias.message_id).where(
-            MessageAlias.channel_id == raw.channel_id, MessageAlias.alias == f"{chat}:{external_id}"
-        )
-    )
+    named = message_keys.any_name(raw.channel_id, chat, external_id)
     awaited = Message.status.in_(("sending", "unknown")) & (Message.chat == chat)
     return (
         await _by_key(session, raw, event.key, chat)

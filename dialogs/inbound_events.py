@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
 from app.core.config import Settings
 from app.core.db import driver
 from channels.base import (
+    Deleted,
     Echo,
     Edited,
     Event,
@@ -17,11 +18,13 @@ from channels.base import (
     InboundMessage,
     Linked,
     Reachability,
+    Reaction,
     Receipt,
     Typing,
 )
-from dialogs import delivery, echoes, linking, message_keys, routing, store, uploads
-from dialogs.models import Dialog, Identity, Message, MessageVersion
+from dialogs import delivery, echoes, linking, message_keys, rewriting, routing, store, uploads
+from dialogs.acts import Act
+from dialogs.models import Identity, Message
 from dialogs.store import Incoming, Route, clean
 
 if TYPE_CHECKING:
@@ -35,6 +38,10 @@ async def apply(session: AsyncSession, event: Event, *, raw: "Raw", settings: Se
             return await _message(session, event, raw, settings)
         case Edited():
             return await _edited(session, event, raw)
+        case Deleted():
+            return await _deleted(session, event, raw)
+        case Reaction():
+            return await _reaction(session, event, raw)
         case Receipt():
             return await delivery.receipt(session, event, channel_id=raw.channel_id)
         case Reachability():
@@ -63,6 +70,9 @@ async def _message(session: AsyncSession, event: InboundMessage, raw: "Raw", set
         return True
     session.info["facts"] = True
     await uploads.adopt(session, event.files, message_id=stored.id, identity_id=stored.identity_id)
+    if event.acknowledge:
+        body = {"query": event.acknowledge}
+        session.add(Act(kind="acknowledge", channel_id=raw.channel_id, message_id=stored.id, body=body))
     return True
 
 
@@ -80,37 +90,50 @@ async def _store(
 
 
 async def _find(session: AsyncSession, channel_id: UUID, chat: str, external_id: str) -> Message | None:
-    found: Message | None = await session.scalar(
-        select(Message)
-        .where(Message.id == message_keys.named(channel_id, chat, external_id).scalar_subquery())
-        .with_for_update()
-    )
-    return found
+    """The message, locked, by the first or any other of its ids."""
+    named = message_keys.any_name(channel_id, chat, external_id)
+    message_id = await session.scalar(named.limit(1))
+    return await rewriting.hold(session, message_id) if message_id is not None else None
 
 
 async def _edited(session: AsyncSession, event: Edited, raw: "Raw") -> bool:
     message = await _find(session, raw.channel_id, event.chat, event.external_id)
-    new = clean(event.text)
-    if message is None or message.text == new:
+    if message is None:
         return False
-    session.add(MessageVersion(message_id=message.id, text=message.text))
-    message.text = new
-    message.edited_at = event.occurred_at or func.now()
-    await session.execute(
-        update(Dialog)
-        .where(Dialog.id == message.dialog_id, Dialog.last_message_id == message.id)
-        .values(preview=" ".join(new.split())[: store.PREVIEW])
-    )
-    await facts.record(
-        session,
-        "message.edited",
-        actor=facts.Actor("customer"),
-        customer_id=message.customer_id,
-        dialog_id=message.dialog_id,
-        message_id=message.id,
-        channel_id=raw.channel_id,
-    )
+    new, meta = clean(event.text), store.cleaned(event.meta)
+    if message.text == new and (meta is None or meta.items() <= message.meta.items()):
+        return False
+    await rewriting.rewrite(session, message, new, actor=_who(message), at=event.occurred_at, meta=meta)
     return True
+
+
+async def _deleted(session: AsyncSession, event: Deleted, raw: "Raw") -> bool:
+    found = [await _find(session, raw.channel_id, event.chat, id) for id in event.external_ids]
+    for message in found:
+        if message is not None:
+            await rewriting.mark_deleted(session, message, actor=_who(message), at=event.occurred_at)
+    return any(found)
+
+
+async def _reaction(session: AsyncSession, event: Reaction, raw: "Raw") -> bool:
+    message = await _find(session, raw.channel_id, event.chat, event.external_id)
+    identity_id = await session.scalar(
+        select(Identity.id).where(
+            Identity.scope == (event.sender.scope or str(raw.channel_id)),
+            Identity.external_id == clean(event.sender.external_id),
+        )
+    )
+    if message is None or identity_id is None:
+        return False
+    emojis = [clean(emoji)[:50] for emoji in event.emojis[:20]]
+    customer = facts.Actor("customer")
+    await rewriting.react(session, message, emojis, by="customer", id=identity_id, actor=customer)
+    return True
+
+
+def _who(message: Message) -> facts.Actor:
+    """Who changes a message on its platform: who wrote it."""
+    return facts.SYSTEM if message.direction == "out" else facts.Actor("customer")
 
 
 async def _reachability(session: AsyncSession, event: Reachability, raw: "Raw") -> bool:

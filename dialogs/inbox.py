@@ -146,7 +146,8 @@ def _plain(events: list[Event]) -> InboundMessage | None:
     if len(events) != 1 or not isinstance(events[0], InboundMessage):
         return None
     message = events[0]
-    return None if message.link_token or uploads.named(message.files) else message
+    more = message.link_token or message.acknowledge or uploads.named(message.files)
+    return None if more else message
 
 
 async def at_once(

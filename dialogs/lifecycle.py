@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.models import Agent, Team
 from app.agents.viewer import Viewer
 from app.core import clock, facts
+from app.core.config import Settings
 from app.core.errors import Invalid, NotFound
 from channels.models import Channel
-from dialogs import access, messages, work
+from dialogs import access, acts, messages, work
 from dialogs.messages import CustomerHasDialog
 from dialogs.models import Dialog, Identity
 from dialogs.schemas import DialogStart
@@ -105,10 +106,14 @@ async def _no_other_open(session: AsyncSession, dialog: Dialog) -> None:
         raise CustomerHasDialog(dialog_id=str(other))
 
 
-async def read(session: AsyncSession, viewer: Viewer, dialog_id: UUID, inbound_count: int) -> None:
-    """The viewer has seen so many of the dialog's inbound messages."""
+async def read(
+    session: AsyncSession, viewer: Viewer, dialog_id: UUID, inbound_count: int, *, settings: Settings
+) -> None:
+    """The viewer has seen so many of the dialog's inbound messages; all of them: the customer hears it."""
     dialog = await access.access_dialog(session, viewer, dialog_id)
-    await messages.mark_read(session, viewer, dialog, inbound_count)
+    news = await messages.mark_read(session, viewer, dialog, inbound_count)
+    if news and inbound_count >= dialog.inbound_count and settings.mark_read:
+        await acts.read(session, dialog_id)
 
 
 async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID:

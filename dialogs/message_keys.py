@@ -3,7 +3,7 @@ there already, whatever month it lies in. A key is written with its message."""
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Select, select
+from sqlalchemy import CompoundSelect, ForeignKey, Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -57,6 +57,15 @@ def named(channel_id: UUID, chat: str, external_id: str) -> Select[UUID]:
         MessageKey.chat == clean(chat),
         MessageKey.external_id == clean(external_id),
     )
+
+
+def any_name(channel_id: UUID, chat: str, external_id: str) -> CompoundSelect[UUID]:
+    """Selects the id of the message by this or any further id of it."""
+    alias = f"{clean(chat)}:{clean(external_id)}"
+    further = select(MessageAlias.message_id).where(
+        MessageAlias.channel_id == channel_id, MessageAlias.alias == alias
+    )
+    return named(channel_id, chat, external_id).union_all(further)
 
 
 async def add(

@@ -69,6 +69,7 @@ async def post(
         author_id=viewer.agent_id,
         client_key=new.client_key,
         reply_to_id=await _quoted(session, viewer, dialog, new.reply_to_id),
+        meta={"buttons": [[one.model_dump() for one in row] for row in new.buttons]} if new.buttons else {},
     )
     if new.direction == "out":
         await _need_room(session, dialog_id)
@@ -136,7 +137,10 @@ async def _quoted(
 
 async def _fits(session: AsyncSession, channel_id: UUID, new: MessageNew) -> None:
     kind = await session.scalar(select(Channel.kind).where(Channel.id == channel_id))
-    reason = recipients.does_not_fit(kind or "", text=new.text, file_count=len(new.attachment_ids))
+    buttons = sum(len(row) for row in new.buttons)
+    reason = recipients.does_not_fit(
+        kind or "", text=new.text, file_count=len(new.attachment_ids), buttons=buttons
+    )
     if reason:
         raise Invalid(reason)
 
@@ -197,8 +201,8 @@ async def flush_open(session: AsyncSession) -> None:
         raise CustomerHasDialog from None
 
 
-async def mark_read(session: AsyncSession, viewer: Viewer, dialog: Dialog, inbound_count: int) -> None:
-    """The viewer has seen that many inbound messages; never fewer than before."""
+async def mark_read(session: AsyncSession, viewer: Viewer, dialog: Dialog, inbound_count: int) -> bool:
+    """The viewer has seen that many inbound messages; False when as many were seen before."""
     count = min(inbound_count, dialog.inbound_count)
     statement = insert(DialogRead).values(agent_id=viewer.agent_id, dialog_id=dialog.id, inbound_count=count)
     changed = await session.scalar(
@@ -217,6 +221,7 @@ async def mark_read(session: AsyncSession, viewer: Viewer, dialog: Dialog, inbou
             dialog_id=dialog.id,
             data={"inbound_count": count},
         )
+    return changed is not None
 
 
 async def cancel(session: AsyncSession, viewer: Viewer, message_id: UUID) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Identity as Sequenced
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.schema import Base, created, one_of, uid
@@ -195,6 +196,10 @@ class Message(Base):
     created_at: Mapped[created]
     occurred_at: Mapped[datetime | None]
     edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    """On the platform; here it stays."""
+    reactions: Mapped[list[Any]] = mapped_column(JSONB, server_default=sql("'[]'::jsonb"))
+    """`{"emoji", "by": "customer" | "agent", "id"}` of identities and agents."""
     # outgoing only
     status: Mapped[str | None]
     error: Mapped[str | None]

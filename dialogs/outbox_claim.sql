@@ -33,7 +33,7 @@ with taken as (
             for update skip locked) c
         limit 1)
     returning m.id, m.seq, m.customer_id, m.dialog_id, m.channel_id, m.attempts, m.identity_id, m.author_id,
-              m.reply_to_id, m.chat, m.text, m.send_after < now() - $2::interval as expired
+              m.reply_to_id, m.chat, m.text, m.meta as own_meta, m.send_after < now() - $2::interval as expired
 ),
 told as (
     insert into facts (type, actor_kind, customer_id, dialog_id, message_id, data)
@@ -42,7 +42,7 @@ told as (
 )
 select t.id, t.seq, t.customer_id, t.dialog_id, t.channel_id, k.kind, t.attempts, t.expired,
        coalesce(t.chat, '') as chat, t.text, coalesce(i.external_id, '') as recipient,
-       coalesce(a.name, '') as author,
+       coalesce(a.name, '') as author, t.own_meta -> 'buttons' as buttons,
        coalesce((select q.external_id from messages q
                  where q.id = t.reply_to_id and q.channel_id = t.channel_id and q.chat = t.chat), '') as reply_to,
        (select q.meta from messages q

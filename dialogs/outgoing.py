@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from app.core.files import Files
+from channels.acts import Button
 from channels.base import OutgoingFile, OutgoingMessage
 
 
@@ -34,10 +35,16 @@ async def compose(row: Any, *, files: Files) -> OutgoingMessage:
         reply_to=row["reply_to"],
         meta=orjson.loads(row["meta"]) if row["meta"] else {},
         author=row["author"],
+        buttons=_buttons(row["buttons"]),
     )
     for file in message.files:
         await file.content.read()
     return message
+
+
+def _buttons(stored: str | None) -> list[list[Button]]:
+    rows = orjson.loads(stored) if stored else []
+    return [[Button.model_validate(one) for one in row] for row in rows]
 
 
 def _file(values: dict[str, Any], files: Files) -> OutgoingFile:

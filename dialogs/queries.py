@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from channels.models import Channel
+from dialogs.acts import Act
 from dialogs.models import Attachment, Customer, Dialog, DialogRead, Identity, Message
 from dialogs.schemas import (
+    ActOut,
     AttachmentOut,
     CustomerOut,
     CustomerRef,
@@ -22,15 +24,17 @@ from dialogs.schemas import (
     IdentityChannel,
     IdentityOut,
     MessageOut,
+    ReactionOut,
     ReplyRef,
 )
 
 DIALOG_FIELDS = frozenset(DialogOut.model_fields) - {"customer"}
-MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "meta"}
+MESSAGE_FIELDS = frozenset(MessageOut.model_fields) - {"reply_to", "attachments", "acts", "meta"}
 PAUSED = {
     "error_code": "channel_paused",
     "error": "The channel is not working now; the message leaves when it does again.",
 }
+SHOWN_ACTS = Act.kind.in_(("edit", "delete", "react"))
 HIDDEN_META = frozenset({"references", "link_token", "entities"})
 
 
@@ -134,8 +138,25 @@ async def _messages(session: AsyncSession, query: Select[Any]) -> list[MessageOu
             .outerjoin(Channel, Channel.id == Message.channel_id)
         )
     ).all()
-    files = await _attachments(session, [row[0].id for row in rows])
-    return [_message(row, files.get(row[0].id, [])) for row in rows]
+    ids = [row[0].id for row in rows]
+    files, to_do = await _attachments(session, ids), await _acts(session, ids)
+    return [_message(row, files.get(row[0].id, []), to_do.get(row[0].id, [])) for row in rows]
+
+
+async def _acts(session: AsyncSession, ids: list[UUID]) -> dict[UUID, list[ActOut]]:
+    found: dict[UUID, list[ActOut]] = {}
+    for row in await session.scalars(select(Act).where(Act.message_id.in_(ids), SHOWN_ACTS).order_by(Act.id)):
+        found.setdefault(row.message_id, []).append(
+            ActOut.model_construct(
+                kind=row.kind,
+                state=row.state,
+                text=row.body.get("text"),
+                emoji=row.body.get("emoji"),
+                error=row.error,
+                error_code=row.error_code,
+            )
+        )
+    return found
 
 
 def is_paused(status: str | None, error_code: str | None, channel_state: str | None) -> bool:
@@ -143,15 +164,17 @@ def is_paused(status: str | None, error_code: str | None, channel_state: str | N
     return status == "queued" and channel_state != "active" and not error_code
 
 
-def _message(row: Any, files: list[AttachmentOut]) -> MessageOut:
+def _message(row: Any, files: list[AttachmentOut], to_do: list[ActOut]) -> MessageOut:
     message = row[0]
     values = {field: getattr(message, field) for field in MESSAGE_FIELDS}
     if is_paused(message.status, message.error_code, row[4]):
         values |= PAUSED
+    values["reactions"] = [ReactionOut(**one) for one in message.reactions]
     return MessageOut.model_construct(
         **values,
         reply_to=ReplyRef(id=row[1], text=row[2], direction=row[3]) if row[1] else None,
         attachments=files,
+        acts=to_do,
         meta={key: value for key, value in message.meta.items() if key not in HIDDEN_META},
     )
 
@@ -165,6 +188,13 @@ async def messages(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Mes
 async def message(session: AsyncSession, message_id: UUID) -> MessageOut:
     """One message that exists."""
     return (await messages(session, [message_id]))[message_id]
+
+
+async def message_now(session: AsyncSession, message_id: UUID) -> MessageOut:
+    """One message after a change in this session."""
+    await session.flush()
+    session.expire_all()
+    return await message(session, message_id)
 
 
 async def thread(

@@ -82,11 +82,13 @@ def capabilities(kind: str) -> Capabilities:
     return registry.load(kind).capabilities
 
 
-def does_not_fit(kind: str, *, text: str, file_count: int) -> str | None:
+def does_not_fit(kind: str, *, text: str, file_count: int, buttons: int = 0) -> str | None:
     """Why a message cannot go by a channel of `kind`, in one sentence; None when it can."""
     can = capabilities(kind)
     if file_count and not can.attachments:
         return "This channel cannot carry files."
     if file_count > can.max_attachments:
         return f"This channel carries at most {can.max_attachments} files in a message."
+    if buttons > can.max_buttons:
+        return f"This channel carries {can.max_buttons or 'no'} buttons below a message."
     return None

@@ -13,7 +13,7 @@ from app.agents.viewer import Viewer
 from app.core import clock
 from app.core.errors import Invalid
 from dialogs.models import Dialog
-from dialogs.schemas import AgentFirstResponses, FirstResponseReport, FirstResponses
+from dialogs.report_schemas import AgentFirstResponses, FirstResponseReport, FirstResponses
 
 USUAL_DAYS = 30
 MOST_DAYS = 731

@@ -1,13 +1,14 @@
 """What the API and the feed say about customers, dialogs and messages."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from app.core.paging import Page
 from app.core.text import LongText, ShortText
+from channels.acts import ActKind, Button
 
 DialogStatus = Literal["open", "snoozed", "closed"]
 MessageStatus = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled"]
@@ -95,6 +96,32 @@ class ReplyRef(BaseModel):
     direction: Literal["in", "out", "note", "system"]
 
 
+class ReactionOut(BaseModel):
+    """Somebody's reaction. All of us are one person to the platform: ours is that of who reacted last."""
+
+    emoji: str = Field(description="`:name:` where the platform shows a picture of its own.")
+    by: Literal["customer", "agent"]
+    id: UUID | None = Field(description="Contact or agent.")
+
+
+class ActOut(BaseModel):
+    """What was asked of the platform and is not done: it waits, or was refused."""
+
+    kind: ActKind
+    state: Literal["queued", "failed"]
+    text: str | None = Field(None, description="Of an edit.")
+    emoji: str | None = Field(None, description="Of a reaction; empty: none any more.")
+    error: str | None
+    error_code: str | None
+
+
+class VersionOut(BaseModel):
+    """What a message said until `replaced_at`."""
+
+    text: str
+    replaced_at: datetime
+
+
 class MessageOut(BaseModel):
     """An entry of the thread, ordered by `seq`."""
 
@@ -113,6 +140,9 @@ class MessageOut(BaseModel):
     created_at: datetime
     occurred_at: datetime | None
     edited_at: datetime | None
+    deleted_at: datetime | None = Field(description="On the platform; here it stays.")
+    reactions: list[ReactionOut]
+    acts: list[ActOut] = []
     status: MessageStatus | None
     error: str | None
     error_code: str | None = Field(
@@ -125,7 +155,8 @@ class MessageOut(BaseModel):
     read_at: datetime | None
     meta: dict[str, Any] = Field(
         description="`note`: what went wrong beside the sending, as a refused copy. `trace`: the request "
-        "that brought it, by which the log names it."
+        "that brought it, by which the log names it. `buttons`: rows of buttons below it. `pressed`: label "
+        "of the button that the customer pressed."
     )
 
 
@@ -184,10 +215,21 @@ class MessageNew(BaseModel, extra="forbid"):
     channel_id: UUID | None = None
     identity_id: UUID | None = None
     reply_to_id: UUID | None = None
+    buttons: list[list[Button]] = Field(
+        default_factory=list, max_length=20, description="Rows of buttons below the message."
+    )
     send_after: datetime | None = Field(None, description="Send later.")
     seen_seq: int | None = Field(
         None, description="Newest `seq` on the screen: refused when the customer has written since."
     )
+
+
+class MessageChange(BaseModel, extra="forbid"):
+    text: LongText
+
+
+class ReactionNew(BaseModel, extra="forbid"):
+    emoji: Annotated[str, Field(max_length=50)] = Field(description="Empty: none any more.")
 
 
 class LinkNew(BaseModel, extra="forbid"):
@@ -235,26 +277,3 @@ class SearchPage(Page[SearchHit]):
         False,
         description="The query has nothing that could be found: common words (`and`), signs, `-not` alone.",
     )
-
-
-class FirstResponses(BaseModel):
-    """How fast dialogs were answered, from their beginning to the first answer, in seconds."""
-
-    answered: int = Field(description="Dialogs.")
-    average: float | None
-    median: float | None
-    p90: float | None = Field(description="Nine of ten were answered faster.")
-
-
-class AgentFirstResponses(FirstResponses):
-    agent_id: UUID
-    name: str
-
-
-class FirstResponseReport(BaseModel):
-    """First answers by who gave them, most dialogs first, and all of them together."""
-
-    starts_at: datetime
-    ends_at: datetime
-    agents: list[AgentFirstResponses]
-    total: FirstResponses

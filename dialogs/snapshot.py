@@ -107,12 +107,17 @@ def _messages_statement() -> str:
     url = "case when a.state = 'stored' then '/api/v1/files/' || a.id end"
     hidden = ",".join(sorted(queries.HIDDEN_META))
     return f"""
-select {", ".join(f"m.{name}" for name in sorted(queries.MESSAGE_FIELDS))},
+select {", ".join(f"m.{name}" for name in sorted(queries.MESSAGE_FIELDS - {"reactions"}))},
+       m.reactions::text as reactions,
        (m.meta - '{{{hidden}}}'::text[])::text as meta,
        q.id as quoted_id, left(q.text, 200) as quoted_text, q.direction as quoted_direction,
        c.state as channel_state,
        (select json_agg(json_build_object({file}, 'url', {url}) order by a.position)::text
-        from attachments a where a.message_id = m.id) as files
+        from attachments a where a.message_id = m.id) as files,
+       (select json_agg(json_build_object('kind', t.kind, 'state', t.state, 'text', t.body ->> 'text',
+                                          'emoji', t.body ->> 'emoji', 'error', t.error,
+                                          'error_code', t.error_code) order by t.id)::text
+        from acts t where t.message_id = m.id and t.kind in ('edit', 'delete', 'react')) as acts
 from messages m
 left join messages q on q.id = m.reply_to_id and q.customer_id = m.customer_id
 left join channels c on c.id = m.channel_id
@@ -134,4 +139,6 @@ def _message(row: Any) -> dict[str, Any]:
     shown["reply_to"] = quoted if row["quoted_id"] else None
     shown["attachments"] = orjson.Fragment(row["files"] or "[]")
     shown["meta"] = orjson.Fragment(row["meta"])
+    shown["reactions"] = orjson.Fragment(row["reactions"])
+    shown["acts"] = orjson.Fragment(row["acts"] or "[]")
     return shown

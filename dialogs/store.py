@@ -131,16 +131,17 @@ def clean(text: str) -> str:
 
 def json(value: Any) -> str:
     """JSON that PostgreSQL stores: every text in it cleaned."""
-    return orjson.dumps(_cleaned(value)).decode()
+    return orjson.dumps(cleaned(value)).decode()
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """The same with every text in it cleaned."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_cleaned(item) for item in value]
+        return [cleaned(item) for item in value]
     return value
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.models import Fact
 
-_LEFT_OUT = ("dialog.read", "message.status", "attachment.changed")
+_LEFT_OUT = ("dialog.read", "message.status", "message.act", "message.reaction", "attachment.changed")
 
 
 async def of_dialog(session: AsyncSession, dialog_id: UUID) -> list[dict[str, Any]]:

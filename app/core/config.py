@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """How long the log of facts goes back: timelines, audit, and clients that were away."""
     keep_messages_months: Annotated[int, Field(ge=0)] = 0
     """How many whole months of messages and their files are kept; 0: all."""
+    mark_read: bool = True
+    """Whether customers see on their platforms that an agent has read what they wrote."""
     loops_in_web: bool = True
     """Whether `otklik serve` understands inbound events itself right after it stored them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -25,6 +25,7 @@ MODELS = (
     "app.agents.models",
     "channels.models",
     "dialogs.models",
+    "dialogs.acts",
     "dialogs.message_keys",
     "tasks.models",
 )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from channels.acts import Act
 from channels.api import files
 from channels.api import parse as payloads
 from channels.api.schema import MAX_FILES, MAX_TEXT
@@ -31,6 +32,7 @@ from channels.base import (
     Unauthorized,
     WebhookReply,
     WebhookRequest,
+    no_act,
 )
 from channels.http import Answer, HttpClient, retry_after
 from channels.text import clean
@@ -120,6 +122,9 @@ class ApiAdapter:
         answer = await self._http.request("POST", url, safe=safe, content=body, headers=headers)
         _judge(answer, safe=safe)
         return answer
+
+    async def act(self, act: Act) -> None:
+        raise no_act()
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         """A file or picture that the service named by address."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 
+from channels.acts import Act
 from channels.base import (
     Account,
     AccountInfo,
@@ -21,6 +22,7 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
+    no_act,
 )
 from channels.email import parse as mails
 from channels.email import smtp
@@ -116,6 +118,9 @@ class EmailAdapter:
             aliases=[mail.message_id],
             note=f"Not taken for: {', '.join(refused)}" if refused else "",
         )
+
+    async def act(self, act: Act) -> None:
+        raise no_act()
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         """Files are in the stored mail (`extract`); what was left out of it is gone."""

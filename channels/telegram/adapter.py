@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, SecretStr
 
+from channels.acts import Act
 from channels.base import (
     Account,
     AccountInfo,
@@ -26,6 +27,7 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
+    no_act,
 )
 from channels.telegram import limits, pull
 
@@ -117,6 +119,9 @@ class TelegramAdapter:
         from channels.telegram import send
 
         return await send.send(client, message)
+
+    async def act(self, act: Act) -> None:
+        raise no_act()
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         client = await self._open()

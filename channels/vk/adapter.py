@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, SecretStr
 
+from channels.acts import Act
 from channels.base import (
     Account,
     AccountInfo,
@@ -21,6 +22,7 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
+    no_act,
 )
 from channels.vk import fetch, parse, pull, send
 from channels.vk.client import Client
@@ -122,6 +124,9 @@ class VkAdapter:
 
             self._uploader = Uploader(self._client, self.settings.token.get_secret_value())
         return await self._uploader.upload(file, peer=peer)
+
+    async def act(self, act: Act) -> None:
+        raise no_act()
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         return await fetch.fetch(self._client, ref, limit=limit)

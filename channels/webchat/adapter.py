@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from channels.acts import Act
 from channels.base import (
     Account,
     AccountInfo,
@@ -19,6 +20,7 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
+    no_act,
 )
 from channels.webchat.parse import parse
 from channels.webchat.settings import MAX_FILES, WebchatSettings
@@ -74,6 +76,9 @@ class WebchatAdapter:
         if not chat:
             raise Rejected("A visitor can be answered only after he wrote.", code="no_chat")
         return Sent(external_ids=[message.key], chat=chat)
+
+    async def act(self, act: Act) -> None:
+        raise no_act()
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         """Visitors' files are uploaded to us before their message: there is nothing to fetch."""

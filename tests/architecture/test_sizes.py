@@ -15,7 +15,7 @@ MODULES = sorted(
 MODULE_LINES = 300
 FUNCTION_LINES = 40
 EXCEPTIONS = {
-    "channels/base.py": 460,  # the whole contract of a channel on one page
+    "channels/base.py": 510,  # the whole contract of a channel on one page
 }
 """Longer modules, each with its allowed length; reasons beside them."""
 

@@ -19,7 +19,7 @@ from channels import inbound
 from channels.base import Event, RawEvent
 from channels.gateway import Gateway
 from channels.models import Channel, ChannelTeam
-from dialogs import inbox, outbox
+from dialogs import acting, inbox, outbox
 from tests.api.conftest import Client, World, make_settings, running
 from tests.dialogs import fake
 from tests.dialogs.fake import Plain
@@ -142,6 +142,17 @@ class Desk:
         files = self.world.app.state.files
         await asyncio.gather(*(outbox.drain(self.db, self.gateway, files) for _ in range(loops)))
 
+    async def act(self, *, loops: int = 1) -> None:
+        """Do on the platforms what was asked for, in so many loops at once."""
+        await asyncio.gather(*(acting.drain(self.db, self.gateway) for _ in range(loops)))
+
+    async def sent(self, dialog_id: UUID, text: str = "Yes", **new: Any) -> Any:
+        """An answer that has reached its platform."""
+        message = await self.answer(dialog_id, text, **new)
+        await self.db.raw.execute("update messages set send_after = now() where id = $1", UUID(message["id"]))
+        await self.send()
+        return message
+
     async def answer(
         self, dialog_id: UUID, text: str = "Yes", *, by: Client | None = None, **new: Any
     ) -> Any:
@@ -162,6 +173,7 @@ class Desk:
         """Let the pauses before the next attempts be over."""
         await self.db.raw.execute("update messages set next_attempt_at = now() where status = 'queued'")
         await self.db.raw.execute("update inbound set next_attempt_at = now() where state = 'new'")
+        await self.db.raw.execute("update acts set next_attempt_at = now()")
         await self.db.raw.execute("update channels set frozen_until = null")
 
     async def facts(self, dialog_id: UUID | None = None) -> list[Row]:
@@ -176,6 +188,7 @@ class Desk:
         await self.db.raw.execute(
             "update messages set status = 'cancelled' where status in ('queued', 'sending')"
         )
+        await self.db.raw.execute("delete from acts")
         await self.horizon()
         self.start = await head(self.db.raw)
 

@@ -10,12 +10,13 @@ import fcntl
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from channels import base
+from channels.acts import Act
 from channels.base import (
     Account,
     AccountInfo,
@@ -51,6 +52,11 @@ _CAPABILITIES = Capabilities(
     max_attachments=5,
     max_file_bytes=1 << 20,
     delivery="read",
+    acts=frozenset({"edit", "delete", "react", "read", "acknowledge"}),
+    delete_within=timedelta(hours=48),
+    emojis=("👍", "👎"),
+    max_buttons=4,
+    tells=frozenset({"edits", "deletions", "reactions", "typing"}),
 )
 
 
@@ -82,6 +88,8 @@ class Plain:
         self.journal, self.source = account.settings.journal, account.settings.source
         self.exhausted = asyncio.Event()
         self.calls: list[OutgoingMessage] = []
+        self.acts: list[Act] = []
+        self.refusal: Exception | None = None
         self.answer: Callable[[OutgoingMessage], Awaitable[Sent]] = self.take
 
     async def take(self, message: OutgoingMessage) -> Sent:
@@ -99,6 +107,11 @@ class Plain:
             file.seek(0)
             if not (self.capabilities.deduplicates and key in file.read().split()):
                 file.write(f"{key}\n")
+
+    async def act(self, act: Act) -> None:
+        self.acts.append(act)
+        if self.refusal is not None:
+            raise self.refusal
 
     async def check(self) -> AccountInfo:
         return AccountInfo("Fake", "fake")

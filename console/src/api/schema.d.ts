@@ -692,6 +692,50 @@ export interface paths {
         patch: operations["me_update"];
         trace?: never;
     };
+    "/api/v1/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Message Delete
+         * @description Delete a note, or an answer on its platform. Here it stays, marked with `deleted_at`.
+         */
+        delete: operations["message_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Message Edit
+         * @description Change a note or an answer. One that is on its platform is changed there first: see `acts`.
+         */
+        patch: operations["message_edit"];
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/acts/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Message Act Dismiss
+         * @description Forget what the platform refused.
+         */
+        delete: operations["message_act_dismiss"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/{message_id}/cancel": {
         parameters: {
             query?: never;
@@ -753,6 +797,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/{message_id}/reaction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Message React
+         * @description React to a message on its platform; `capabilities.emojis` says with what.
+         */
+        put: operations["message_react"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/{message_id}/resend": {
         parameters: {
             query?: never;
@@ -767,6 +831,26 @@ export interface paths {
          * @description Send a failed message, or one whose outcome is unknown, again: as a new message.
          */
         post: operations["message_resend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Message Versions
+         * @description What a message said before it was changed, oldest first.
+         */
+        get: operations["message_versions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1135,6 +1219,36 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActOut
+         * @description What was asked of the platform and is not done: it waits, or was refused.
+         */
+        ActOut: {
+            /**
+             * Emoji
+             * @description Of a reaction; empty: none any more.
+             */
+            emoji?: string | null;
+            /** Error */
+            error: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "edit" | "delete" | "react" | "read" | "acknowledge";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "failed";
+            /**
+             * Text
+             * @description Of an edit.
+             */
+            text?: string | null;
+        };
+        /**
          * AgentChange
          * @description What is left out stays. `active: false` ends the agent's sessions at once.
          */
@@ -1350,10 +1464,34 @@ export interface components {
             file: string;
         };
         /**
+         * Button
+         * @description A button below a message: opens `url`, or comes back as `pressed` with `data`.
+         */
+        Button: {
+            /**
+             * Data
+             * @description At most 64 bytes; empty with `url`.
+             * @default
+             */
+            data: string;
+            /** Text */
+            text: string;
+            /**
+             * Url
+             * @default
+             */
+            url: string;
+        };
+        /**
          * Capabilities
          * @description What a channel can do. The console greys what it cannot.
          */
         Capabilities: {
+            /**
+             * Acts
+             * @default []
+             */
+            acts: ("edit" | "delete" | "react" | "read" | "acknowledge")[];
             /**
              * Attachments
              * @default []
@@ -1374,12 +1512,21 @@ export interface components {
              * @default false
              */
             deep_link: boolean;
+            /** Delete Within */
+            delete_within?: string | null;
             /**
              * Delivery
              * @default sent
              * @enum {string}
              */
             delivery: "sent" | "delivered" | "read";
+            /** Edit Within */
+            edit_within?: string | null;
+            /**
+             * Emojis
+             * @default []
+             */
+            emojis: string[];
             /** Inbound */
             inbound: ("poll" | "webhook" | "push")[];
             /**
@@ -1387,6 +1534,11 @@ export interface components {
              * @default 0
              */
             max_attachments: number;
+            /**
+             * Max Buttons
+             * @default 0
+             */
+            max_buttons: number;
             /**
              * Max File Bytes
              * @default 0
@@ -1399,6 +1551,11 @@ export interface components {
              * @default false
              */
             reply: boolean;
+            /**
+             * Tells
+             * @default []
+             */
+            tells: ("edits" | "deletions" | "reactions" | "typing")[];
             /**
              * Typing
              * @default false
@@ -2179,6 +2336,11 @@ export interface components {
             /** Time Zone */
             time_zone?: string | null;
         };
+        /** MessageChange */
+        MessageChange: {
+            /** Text */
+            text: string;
+        };
         /**
          * MessageIn
          * @description A message. The same `client_key` again is the same message.
@@ -2206,6 +2368,11 @@ export interface components {
         MessageNew: {
             /** Attachment Ids */
             attachment_ids?: string[];
+            /**
+             * Buttons
+             * @description Rows of buttons below the message.
+             */
+            buttons?: components["schemas"]["Button"][][];
             /** Channel Id */
             channel_id?: string | null;
             /**
@@ -2245,6 +2412,11 @@ export interface components {
          */
         MessageOut: {
             /**
+             * Acts
+             * @default []
+             */
+            acts: components["schemas"]["ActOut"][];
+            /**
              * Attachments
              * @default []
              */
@@ -2265,6 +2437,11 @@ export interface components {
              * Format: uuid
              */
             customer_id: string;
+            /**
+             * Deleted At
+             * @description On the platform; here it stays.
+             */
+            deleted_at: string | null;
             /** Delivered At */
             delivered_at: string | null;
             /**
@@ -2297,13 +2474,15 @@ export interface components {
             identity_id: string | null;
             /**
              * Meta
-             * @description `note`: what went wrong beside the sending, as a refused copy. `trace`: the request that brought it, by which the log names it.
+             * @description `note`: what went wrong beside the sending, as a refused copy. `trace`: the request that brought it, by which the log names it. `buttons`: rows of buttons below it. `pressed`: label of the button that the customer pressed.
              */
             meta: {
                 [key: string]: unknown;
             };
             /** Occurred At */
             occurred_at: string | null;
+            /** Reactions */
+            reactions: components["schemas"]["ReactionOut"][];
             /** Read At */
             read_at: string | null;
             reply_to: components["schemas"]["ReplyRef"] | null;
@@ -2448,6 +2627,35 @@ export interface components {
             seq: number;
             /** Text */
             text: string;
+        };
+        /** ReactionNew */
+        ReactionNew: {
+            /**
+             * Emoji
+             * @description Empty: none any more.
+             */
+            emoji: string;
+        };
+        /**
+         * ReactionOut
+         * @description Somebody's reaction. All of us are one person to the platform: ours is that of who reacted last.
+         */
+        ReactionOut: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "customer" | "agent";
+            /**
+             * Emoji
+             * @description `:name:` where the platform shows a picture of its own.
+             */
+            emoji: string;
+            /**
+             * Id
+             * @description Contact or agent.
+             */
+            id: string | null;
         };
         /** ReadMark */
         ReadMark: {
@@ -2923,6 +3131,19 @@ export interface components {
             seen_at: string | null;
             /** Token */
             token: string;
+        };
+        /**
+         * VersionOut
+         * @description What a message said until `replaced_at`.
+         */
+        VersionOut: {
+            /**
+             * Replaced At
+             * Format: date-time
+             */
+            replaced_at: string;
+            /** Text */
+            text: string;
         };
     };
     responses: {
@@ -4291,6 +4512,104 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    message_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    message_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    message_act_dismiss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+                kind: "edit" | "delete" | "react" | "read" | "acknowledge";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     message_cancel: {
         parameters: {
             query?: never;
@@ -4377,6 +4696,41 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    message_react: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReactionNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     message_resend: {
         parameters: {
             query?: never;
@@ -4403,6 +4757,34 @@ export interface operations {
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    message_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"][];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
