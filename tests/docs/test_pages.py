@@ -194,7 +194,7 @@ _NOUNS = "customer|identity|dialog|message|attachment|task|channel|agent|team|in
 _VERBS = (
     "created|changed|added|reachability|opened|reopened|woken|closed|assigned|snoozed|read|edited|cancelled|"
 )
-_VERBS += "status|overdue|linked|unlinked|audience|removed|quarantined"
+_VERBS += "deleted|reaction|act|status|overdue|linked|unlinked|audience|removed|quarantined"
 _FACT = re.compile(rf"""(?<!kind=)["']((?:{_NOUNS})\.(?:{_VERBS}))["']""")
 
 

@@ -224,7 +224,7 @@ const en: Messages = {
     invalid: 'This is not possible: check what you entered.', malformed: 'Check the fields.', too_large: 'Too large.', too_many_queued: 'Too many answers wait to leave here already.', too_slow: 'The upload stalled. Try again.', too_many_requests: 'Too many attempts. Wait a minute.',
     unavailable: 'The server cannot do this now. Try later.', channel_refused: 'The platform refused:', channel_exists: 'This account is connected already.',
     customer_has_dialog: 'The customer has an open dialog already.', identity_unreachable: 'The customer cannot be reached by this contact.',
-    channel_paused: 'The channel is not working.', password_change_required: 'Choose a password of your own first.', cannot_cancel: 'Too late: the message is leaving.', cannot_resend: 'This message cannot be sent again.', name_taken: 'This name is taken.',
+    channel_paused: 'The channel is not working.', password_change_required: 'Choose a password of your own first.', cannot_cancel: 'Too late: the message is leaving.', cannot_change: 'This message cannot be changed or taken back any more.', cannot_resend: 'This message cannot be sent again.', name_taken: 'This name is taken.',
     email_taken: 'This email is taken.', last_admin: 'At least one administrator is needed.', csrf: 'Reload the page and try again.',
     idempotency_mismatch: 'The repeat differs from the first request. Reload the page.', client_key_reused: 'This was sent already. Write it again.',
     contact_taken: 'This contact belongs to another customer already.', resync: 'The page is out of date. Reload it.', internal: 'Something broke on the server. Try again.', method_not_allowed: 'The server does not know this action. Reload the page.',

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -70,8 +70,15 @@ async def start_after_now(adapter: Adapter) -> dict[str, Any]:
 
 
 def plain(event: Event) -> dict[str, Any]:
-    """An event as JSON would show it."""
-    return json.loads(json.dumps({"event": type(event).__name__} | asdict(event), default=str))
+    """An event as JSON would show it, without what is nothing."""
+    return json.loads(json.dumps({"event": type(event).__name__} | _said(event), default=str))
+
+
+def _said(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        named = ((field.name, _said(getattr(value, field.name))) for field in fields(value))
+        return {name: said for name, said in named if said not in (None, "", [], {}, False)}
+    return [_said(one) for one in value] if isinstance(value, list) else value
 
 
 def strings(value: Any) -> list[str]:
