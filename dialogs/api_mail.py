@@ -10,7 +10,6 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from app.agents.deps import BriefCaller, Caller
-from app.core import outside
 from app.core.deps import Db, Session
 from app.core.errors import NotFound
 from channels.models import Inbound
@@ -33,6 +32,8 @@ async def picture_get(
     """A picture that a mail shows from the internet, fetched by the server: its sender learns no more
     than that it was looked at. Only pictures the mail names, and only from public addresses.
     """
+    from app.core import outside  # its client takes 3 MB, for whoever looks at such a picture
+
     async with database.transaction() as session:
         message = await access.access_message(session, caller, message_id)
         named = {html.unescape(found) for found in _PICTURES.findall(message.html or "")}
