@@ -2,8 +2,8 @@
 
 import { get, patch, post, put, remove } from './http'
 import type {
-  Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
-  NewTask, Page, Quarantined, Snapshot, Task, Team, Token,
+  Act, Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
+  NewTask, Page, Quarantined, Snapshot, Task, Team, Token, Version,
 } from './types'
 
 type Fields = Record<string, unknown>
@@ -43,6 +43,11 @@ export const messages = {
   find: (query: Query, signal?: AbortSignal) => get<Page<Hit> & { nothing_asked: boolean }>('/search', query, signal),
   cancel: (id: string) => post<Message>(`/messages/${id}/cancel`),
   resend: (id: string) => post<Message>(`/messages/${id}/resend`),
+  edit: (id: string, text: string) => patch<Message>(`/messages/${id}`, { text }),
+  delete: (id: string) => remove<Message>(`/messages/${id}`),
+  react: (id: string, emoji: string) => put<Message>(`/messages/${id}/reaction`, { emoji }),
+  dismiss: (id: string, kind: Act['kind']) => remove<Message>(`/messages/${id}/acts/${kind}`),
+  versions: (id: string) => get<Version[]>(`/messages/${id}/versions`),
 }
 
 export const customers = {

@@ -94,5 +94,5 @@ export const post = <T>(path: string, body: unknown = {}, timeout?: number) =>
   request<T>('POST', path, { body, timeout })
 export const patch = <T>(path: string, body: unknown, timeout?: number) =>
   request<T>('PATCH', path, { body, timeout })
-export const put = <T>(path: string) => request<T>('PUT', path)
+export const put = <T>(path: string, body?: unknown) => request<T>('PUT', path, { body })
 export const remove = <T>(path: string) => request<T>('DELETE', path)

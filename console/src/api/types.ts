@@ -29,6 +29,8 @@ export type DialogStatus = Dialog['status']
 export type DialogView = 'mine' | 'unassigned' | 'team' | 'all'
 
 export type Message = Omit<Sent<S['MessageOut']>, 'meta'> & { meta: Record<string, unknown> }
+export type Act = Message['acts'][number]
+export type Version = S['VersionOut']
 export type Direction = Message['direction']
 export type DeliveryStatus = NonNullable<Message['status']>
 export type NewMessage = S['MessageNew']

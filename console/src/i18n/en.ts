@@ -50,6 +50,13 @@ const en: Messages = {
     notFound: 'Nothing for “{q}”', dropFilters: 'Drop the filter', lookUnassigned: 'Look at free dialogs', failed: 'The list did not load',
   },
   thread: {
+    edit: 'Edit', delete: 'Delete', deleteSure: 'Delete for the customer too?', deleteNoteSure: 'Delete the note?', more: 'More', react: 'React', unreact: 'Take the reaction back',
+    deleted: 'deleted', deletedByCustomer: 'deleted by the customer', pressed: 'Pressed the button “{label}”', versions: 'What it said before',
+    cannot: { channel: 'This channel cannot do that', late: 'Too late: the channel allows it for {n} h', others: 'Only its author, a lead or an administrator', unsent: 'Wait until it is sent' },
+    acts: {
+      edit: { queued: 'Being changed: “{text}”', failed: 'Not changed' }, delete: { queued: 'Being deleted', failed: 'Not deleted' },
+      react: { queued: 'Reaction on its way', failed: 'The reaction was not taken' }, again: 'Try again', dismiss: 'Leave it as it is',
+    },
     messages: 'Customer thread', note: 'Note', noteFor: '· staff only', me: 'You', assign: 'Assign', assignTo: 'Hand over to', agents: 'Agents',
     teams: 'Teams', release: 'Release', nobody: 'Unassigned', snooze: 'Snooze', close: 'Close', reopen: 'Reopen', wake: 'Bring back now',
     card: 'Customer card', showCard: 'Show the customer card', viewing: '{names} here', typing: 'typing…', customerTyping: '{name} is typing…',
@@ -80,6 +87,7 @@ const en: Messages = {
     partial: 'only a part was sent', server: 'the channel has a fault', smtp_busy: 'the mail server is busy', smtp_later: 'the mail server asks to try later',
     smtp_login: 'the mail server refused the sign-in', imap_login: 'the mailbox refused the sign-in', imap_busy: 'the mailbox is busy', imap_refused: 'the mail server refused', upload: 'the file could not be handed over',
     proxy: 'the proxy does not answer', conflict: 'this bot is running somewhere else too', captcha: 'the platform asks to confirm that a person is writing', ca_bundle: 'the certificates file does not fit',
+    unsupported: 'the channel cannot do that', too_old: 'the channel does not allow this any more', parts: 'a long message was sent in parts and cannot be changed',
     no_group: 'the community was not found', channel_paused: 'the channel is not working', no_signing_secret: 'set the signing key',
   },
   preview: { image: 'Picture', video: 'Video', audio: 'Audio', voice: 'Voice note', document: 'File', sticker: 'Sticker', empty: 'No text' },

@@ -19,7 +19,7 @@ export function message(seq: number, fields: Partial<Message> = {}): Message {
     id: `m${seq}`, seq, dialog_id: 'd1', customer_id: 'c-d1', direction: 'in', channel_id: 'ch', identity_id: 'i', text: `text ${seq}`,
     html: null, author_id: null, reply_to: null, attachments: [], created_at: minute(seq), occurred_at: null, edited_at: null,
     status: null, error: null, error_code: null, send_after: null, client_key: null, sent_at: null, delivered_at: null,
-    read_at: null, meta: {}, ...fields,
+    read_at: null, deleted_at: null, reactions: [], acts: [], meta: {}, ...fields,
   }
 }
 

@@ -4,7 +4,7 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { messages as api } from '@/api/client'
 import type { Fact } from '@/api/facts'
-import type { Message, NewMessage } from '@/api/types'
+import type { Act, Message, NewMessage } from '@/api/types'
 import { Freshness } from '@/state/freshness'
 import {
   applyToThread, dropMessage, firstSeq, lastSeq, newThread, putMessage, type Thread, type ThreadMessage,
@@ -130,11 +130,18 @@ export const useThreads = defineStore('threads', () => {
   const bodyOf = (message: ThreadMessage) => unsent.get(message.id)
   const cancel = async (id: string) => put(await api.cancel(id))
   const resend = async (id: string) => put(await api.resend(id))
+  const edit = async (id: string, text: string) => put(await api.edit(id, text))
+  const takeBack = async (id: string) => put(await api.delete(id))
+  const react = async (id: string, emoji: string) => put(await api.react(id, emoji))
+  const dismiss = async (id: string, kind: Act['kind']) => put(await api.dismiss(id, kind))
 
   function clear(): void {
     byCustomer.value = new Map()
     unsent.clear()
   }
 
-  return { byCustomer, get, load, loadAround, loadOlder, loadNewer, reload, apply, put, send, mark, drop, bodyOf, cancel, resend, clear }
+  return {
+    byCustomer, get, load, loadAround, loadOlder, loadNewer, reload, apply, put, send, mark, drop, bodyOf, cancel, resend, edit, takeBack, react,
+    dismiss, clear,
+  }
 })

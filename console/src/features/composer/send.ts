@@ -28,7 +28,8 @@ function optimistic(dialog: Dialog, draft: Draft, route: Route | undefined, key:
     identity_id: draft.note ? null : (route?.identity ?? null), text: draft.text.trim(), html: null, author_id: me,
     reply_to: draft.reply ? { ...draft.reply, direction: 'in' } : null, attachments: draft.files, created_at: now,
     occurred_at: null, edited_at: null, status: draft.note ? null : 'queued', error: null, error_code: null,
-    send_after: null, client_key: key, sent_at: null, delivered_at: null, read_at: null, meta: {}, local: 'saving',
+    send_after: null, client_key: key, sent_at: null, delivered_at: null, read_at: null, deleted_at: null, reactions: [],
+    acts: [], meta: {}, local: 'saving',
   }
 }
 
