@@ -29,13 +29,16 @@ it('makes links of addresses and nothing else', () => {
 })
 
 it('shows letters without scripts and without remote pictures', () => {
-  const html = '<p>x</p><img src="cid:pic"><img src="https://spy.test/1.gif">'
-  const page = letter(html, [{ content_id: 'pic', url: '/api/v1/files/1' } as never])
+  const html = '<p>x</p><img data-cid="pic"><img data-src="https://spy.test/1.gif"><img src="https://spy.test/2.gif">'
+  const own = [{ content_id: 'pic', url: '/api/v1/files/1' } as never]
+  const page = letter(html, own)
   expect(page).toContain("default-src 'none'")
   expect(page).toContain('src="/api/v1/files/1"')
-  expect(/img-src [^;]*https:/.test(page)).toBe(false)
+  expect(page).toContain("img-src 'self';")
+  expect(/\ssrc="https:/.test(page)).toBe(false)
+  expect(letter(html, own, 'm1', true)).toContain('src="/api/v1/messages/m1/picture?url=https%3A%2F%2Fspy.test%2F1.gif"')
   expect(hasRemote(html)).toBe(true)
-  expect(hasRemote('<img src="cid:pic">')).toBe(false)
+  expect(hasRemote('<img data-cid="pic">')).toBe(false)
 })
 
 it('draws a form from a schema and reads it back', () => {
