@@ -6,21 +6,19 @@ at the same time; `.small` compares with the commit of one small row instead.
 """
 
 import asyncio
-import gc
-import re
 import statistics
 
 from app.core.embedded import EmbeddedServer
-from bench import figure, poster, readers
+from bench import figure, listeners, poster, readers
 from bench.crowd import Crowd, crowd
 from bench.figure import Figure
-from bench.readers import Keeper
+from bench.listeners import Heard
 from bench.stage import Stage, serving, stage, vk_message
 
 RATE = 200
 COMMITS = 100
 PEOPLE = 400
-_TEXT = re.compile(rb'"type":"message.created".*?"text":"#(\d+)#"')
+_TEXT = r'"type":"message.created".*?"text":"#(\d+)#"'
 
 
 async def measure(running: EmbeddedServer, *, smoke: bool) -> list[Figure]:
@@ -50,21 +48,17 @@ async def _round(
 ) -> tuple[list[float], dict[str, list[float]]]:
     """Seconds of every delivery of every message, and of the commits meanwhile."""
     cursor = await readers.cursor(address, on.token)
-    consoles = await readers.connect(
-        Keeper, address, f"/api/v1/live?after={cursor}", [readers.bearer(token) for token in desk.tokens]
-    )
-    await readers.greeted(consoles)
+    headers = [readers.bearer(token) for token in desk.tokens]
     requests = [_request(on, desk, start, n) for n in range(count)]
     given = {"url": alone.url, "channel_id": str(alone.channel_id), "count": count * COMMITS // RATE}
-    gc.disable()  # the consoles' own pauses are not the product's
-    answered, commits = await asyncio.gather(
-        poster.run(address, requests, RATE),
-        poster.elsewhere("bench.committer", str(COMMITS), given=given),
-    )
-    await readers.greeted(consoles, quiet=3)
-    gc.enable()
-    readers.close(consoles)
-    return _latencies(consoles, desk, answered, start), commits
+    path = f"/api/v1/live?after={cursor}"
+    async with listeners.listening(address, path, headers, pattern=_TEXT) as consoles:
+        answered, commits = await asyncio.gather(
+            poster.run(address, requests, RATE),
+            poster.elsewhere("bench.committer", str(COMMITS), given=given),
+        )
+        heard = await consoles.heard()
+    return _latencies(heard, desk, answered, start), commits
 
 
 def _request(on: Stage, desk: Crowd, start: int, n: int) -> poster.Request:
@@ -75,13 +69,8 @@ def _request(on: Stage, desk: Crowd, start: int, n: int) -> poster.Request:
     return desk.hooks[person % len(desk.hooks)], body.decode(), ""
 
 
-def _latencies(consoles: list[Keeper], desk: Crowd, answered: list[float], start: int) -> list[float]:
-    found = []
-    for console in consoles:
-        for at, frame in console.frames():
-            match = _TEXT.search(frame)
-            if match:
-                found.append(max(0.0, at - answered[int(match.group(1)) - start]))
+def _latencies(heard: Heard, desk: Crowd, answered: list[float], start: int) -> list[float]:
+    found = [max(0.0, at - answered[int(number) - start]) for at, number in heard]
     expected = len(answered) * desk.seen_by
     if len(found) != expected:
         raise RuntimeError(f"{len(found)} of {expected} deliveries were made")

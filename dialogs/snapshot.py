@@ -119,7 +119,8 @@ select {", ".join(f"m.{name}" for name in sorted(queries.MESSAGE_FIELDS - {"reac
                                           'error_code', t.error_code) order by t.id)::text
         from acts t where t.message_id = m.id and t.kind in ('edit', 'delete', 'react')) as acts
 from messages m
-left join messages q on q.id = m.reply_to_id and q.customer_id = m.customer_id
+left join lateral (
+    select * from messages where id = m.reply_to_id offset 0) q on q.customer_id = m.customer_id
 left join channels c on c.id = m.channel_id
 where m.id = any($1::uuid[])
 """  # noqa: S608 - names of columns only

@@ -30,6 +30,13 @@ _SERVER_SETTINGS = {
     "application_name": "otklik",
 }
 
+_PLANNED_ONCE = _SERVER_SETTINGS | {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
 WAIT_SECONDS = 5.0
 """For a free connection of a pool."""
 
@@ -85,10 +92,10 @@ class Database:
     async def connect(self) -> RawConnection:
         """A connection beside the pools, for who reads all the time; the caller closes it.
 
-        It plans each statement once: for tables by month, planning anew costs ten times the reading.
+        It plans each statement once: for tables by month, planning anew costs ten times the reading. And
+        it reads by keys only: a plan made while a table was small has to do when it has grown.
         """
-        settings = _SERVER_SETTINGS | {"plan_cache_mode": "force_generic_plan"}
-        return await asyncpg.connect(self.url, timeout=10, command_timeout=60, server_settings=settings)
+        return await asyncpg.connect(self.url, timeout=10, command_timeout=60, server_settings=_PLANNED_ONCE)
 
     async def close(self) -> None:
         await self.bell.close()

@@ -12,7 +12,7 @@ import pytest
 from app.agents.viewer import Viewer
 from app.core import facts
 from app.web import feed as feeds
-from app.web import rights
+from app.web import frames, rights
 from app.web.feed import Console as Watcher
 from app.web.hub import RESYNC, SIGN_IN_AGAIN
 from tests.api.conftest import Client, World, serve
@@ -49,6 +49,26 @@ async def test_what_the_feed_says_of_anything_is_what_rest_says(world: World) ->
     assert {noun: len(found) for noun, found in said.items()} == {
         **{"dialog": 1, "message": 4, "task": 1, "customer": 1, "channel": 1, "agent": 1, "team": 1}
     }
+
+
+_READ_WHOLE = """
+select relname from pg_stat_xact_user_tables
+where seq_scan > 0 and relname ~ '^(facts|messages|dialogs|customers|attachments)'
+"""
+
+
+async def test_the_reader_s_plans_are_made_for_tables_that_will_have_grown(world: World) -> None:
+    connection = await world.database.connect()
+    try:
+        start = await facts.head(connection)
+        await write(world, "clara", "Where is my order?")
+        async with connection.transaction():  # the server counts what is read in it
+            rows = await facts.read(connection, start)
+            feed = world.app.state.feed
+            assert await frames.build(world.database, rows, epoch=feed.epoch, connection=connection)
+            assert await connection.fetch(_READ_WHOLE) == []
+    finally:
+        await connection.close()
 
 
 async def _everything(world: World) -> None:
