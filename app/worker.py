@@ -16,13 +16,14 @@ from app.core import clock, heartbeat, horizon, tracing
 from app.core.config import Settings, SettingsError
 from app.core.db import Database
 from app.core.files import Files, open_files
+from app.core.kept import RENEW_SECONDS
 from app.core.secrets import open_box
 from app.loops import Crew, Loop, together
 from channels import adapters, pulling, starting
 from channels.drafts import load_kind
 from channels.gateway import Gateway
 from channels.models import Channel
-from dialogs import acting, inbox, lifecycle, media, outbox, profiles
+from dialogs import acting, inbox, lifecycle, media, outbox, profiles, routing
 from dialogs.lanes import Lanes
 from tasks import overdue
 
@@ -78,6 +79,7 @@ class Worker:
         self.rest = [
             self._look,
             Loop("channels", self._supervise, every=2),
+            Loop("renew", self._renew, every=RENEW_SECONDS),
             Loop("heartbeat", self._beat, every=heartbeat.EVERY),
             Loop("horizon", lambda: horizon.turn(self.db.raw), every=30),
             Loop("housekeeping", self._keep_house, every=housekeeping.EVERY),
@@ -138,6 +140,11 @@ class Worker:
 
     async def _understand(self) -> bool:
         return await inbox.turn(self.db, self.gateway, self.settings, taken=self.inbox.wake)
+
+    async def _renew(self) -> None:
+        async with self.db.transaction() as session:
+            await self.gateway.renew(session)
+            await routing.renew(session, self.settings)
 
     async def _send(self) -> bool:
         return await outbox.turn(self.db, self.gateway, self.files, lanes=self.lanes, taken=self.outbox.wake)

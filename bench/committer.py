@@ -1,7 +1,7 @@
 """The database alone: commits inbound messages by the product's own statement, and small rows, at a steady
 rate on one prepared connection of a process of its own.
 
-`python -m bench.committer RATE` reads `{"url", "channel_id", "count"}` and prints
+`python -m bench.committer RATE` reads `{"url", "channel_id", "count", "at"}` (when to begin) and prints
 `{"message": [...], "small": [...]}`: seconds that each commit took.
 """
 
@@ -57,6 +57,7 @@ def _message(number: int) -> InboundMessage:
 
 async def _main(rate: float) -> None:
     given: dict[str, Any] = json.load(sys.stdin)
+    await asyncio.sleep(given["at"] - time.perf_counter())
     print(json.dumps(await commit(given["url"], given["channel_id"], rate=rate, count=given["count"])))
 
 

@@ -1,6 +1,6 @@
 """A platform in a process of its own: posts webhooks at a steady rate over kept connections.
 
-`python -m bench.poster ADDRESS RATE` reads a JSON list of `[path, body, header lines]` and prints the
+`python -m bench.poster ADDRESS RATE AT` reads a JSON list of `[path, body, header lines]` and prints the
 times (`perf_counter`) at which the first was sent and each was answered with 200.
 """
 
@@ -78,14 +78,20 @@ def _note(done: list[float], number: int) -> None:
     done[number] = time.perf_counter()
 
 
-async def _main(address: str, rate: float) -> None:
+async def _main(address: str, rate: float, at: float) -> None:
     requests: list[Request] = json.load(sys.stdin)
+    await asyncio.sleep(at - time.perf_counter())
     print(json.dumps(await post_all(address, requests, rate)))
 
 
-async def run(address: str, requests: list[Request], rate: float, *, began: bool = False) -> list[float]:
-    """The same, in a process of its own; `began`: the first time is that of the first request."""
-    times: list[float] = await elsewhere("bench.poster", address, str(rate), given=requests)
+async def run(
+    address: str, requests: list[Request], rate: float, *, began: bool = False, at: float = 0.0
+) -> list[float]:
+    """The same, in a process of its own; `began`: the first time is that of the first request.
+
+    `at`: when to begin (`perf_counter`).
+    """
+    times: list[float] = await elsewhere("bench.poster", address, str(rate), str(at), given=requests)
     return times if began else times[1:]
 
 
@@ -106,4 +112,4 @@ async def elsewhere(module: str, *arguments: str, given: Any) -> Any:
 
 
 if __name__ == "__main__":
-    uvloop.run(_main(sys.argv[1], float(sys.argv[2])))
+    uvloop.run(_main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

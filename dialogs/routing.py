@@ -1,18 +1,19 @@
 """What a channel's messages need to know of it: how long a dialog may be reopened, whose it is."""
 
-import time
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
+from app.core.kept import Kept
 from channels.models import Channel, ChannelTeam
 from dialogs.store import Route
 
 _KEEP_SECONDS = 3.0
-_known: dict[tuple[int, UUID], tuple[float, Route]] = {}
+_known: Kept[tuple[int, UUID], Route] = Kept(seconds=_KEEP_SECONDS)
 
 
 async def route(session: AsyncSession, channel_id: UUID, settings: Settings) -> Route:
@@ -20,29 +21,34 @@ async def route(session: AsyncSession, channel_id: UUID, settings: Settings) -> 
     found = known(channel_id, settings)
     if found is not None:
         return found
-    if len(_known) > 1000:
-        _known.clear()
-    fresh = await _load(session, channel_id, settings)
-    _known[id(settings), channel_id] = (time.monotonic() + _KEEP_SECONDS, fresh)
-    return fresh
+    await _load(session, [channel_id], settings)
+    found = known(channel_id, settings)
+    assert found is not None, "raw events belong to a channel"
+    return found
 
 
 def known(channel_id: UUID, settings: Settings) -> Route | None:
     """The route, when it was asked for a moment ago."""
-    found = _known.get((id(settings), channel_id))
-    return found[1] if found and found[0] > time.monotonic() else None
+    return _known.find((id(settings), channel_id))
 
 
-async def _load(session: AsyncSession, channel_id: UUID, settings: Settings) -> Route:
-    kind = await session.scalar(select(Channel.kind).where(Channel.id == channel_id))
-    assert kind is not None, "raw events belong to a channel"
-    teams = list(
-        await session.scalars(select(ChannelTeam.team_id).where(ChannelTeam.channel_id == channel_id))
-    )
-    hours = settings.reopen_email_hours if kind == "email" else settings.reopen_messenger_hours
-    return Route(
-        channel_id=channel_id,
-        kind=kind,
-        reopen=timedelta(hours=hours),
-        team_id=teams[0] if len(teams) == 1 else None,
-    )
+async def renew(session: AsyncSession, settings: Settings) -> None:
+    """Read the channels in use anew."""
+    ids = [channel_id for owner, channel_id in _known.in_use() if owner == id(settings)]
+    if ids:
+        await _load(session, ids, settings)
+
+
+_QUERY = (
+    select(Channel.id, Channel.kind, func.array_remove(func.array_agg(ChannelTeam.team_id), None))
+    .outerjoin(ChannelTeam, ChannelTeam.channel_id == Channel.id)
+    .group_by(Channel.id)
+)
+
+
+async def _load(session: AsyncSession, ids: Sequence[UUID], settings: Settings) -> None:
+    for channel_id, kind, teams in await session.execute(_QUERY.where(Channel.id.in_(ids))):
+        hours = settings.reopen_email_hours if kind == "email" else settings.reopen_messenger_hours
+        team_id = teams[0] if len(teams) == 1 else None
+        fresh = Route(channel_id=channel_id, kind=kind, reopen=timedelta(hours=hours), team_id=team_id)
+        _known.put((id(settings), channel_id), fresh)

@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from app.core.batcher import Batcher
 from app.core.config import Settings
 from app.core.db import WAIT_SECONDS, Database
+from app.core.kept import RENEW_SECONDS
 from app.loops import Loop, together
 from channels import registry
 from channels.gateway import Gateway
 from channels.inbound import Raw
-from dialogs import inbox
+from dialogs import inbox, routing
 
 log = structlog.get_logger()
 
@@ -95,9 +96,21 @@ async def part(app: FastAPI) -> AsyncIterator[None]:
     gateway = app.state.gateway = Gateway(app.state.box, app.state.settings)
     understanding = Understanding(app.state.database, gateway, app.state.settings)
     app.state.inbox_wake, app.state.inbox_take = understanding.wake, understanding.take
-    work = asyncio.create_task(understanding.run())
+    work = [
+        asyncio.create_task(understanding.run()),
+        asyncio.create_task(Loop("renew", lambda: _renew(app), every=RENEW_SECONDS).run()),
+    ]
     try:
         yield
     finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _renew(app: FastAPI) -> None:
+    state = app.state
+    async with state.database.transaction() as session:
+        await state.doors.renew(session, state)
+        await state.gateway.renew(session)
+        await routing.renew(session, state.settings)

@@ -5,18 +5,21 @@ The key is unguessable, and each adapter also verifies what its platform sends a
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.clock import now
 from app.core.config import Settings
 from app.core.errors import AppError, Invalid, NotFound
+from app.core.kept import Kept
 from app.web import admission, limits, problems
 from channels import accounts
 from channels.base import Adapter, WebhookReply, WebhookRequest
@@ -24,7 +27,6 @@ from channels.models import Channel
 
 PATH = "/hooks/"
 _KEEP = 3.0
-_MEMORY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,30 @@ class Doors:
     """Channels by webhook key, remembered for three seconds; unknown keys as well."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Door | None]] = {}
+        self._known: Kept[str, Door] = Kept(seconds=_KEEP)
+        self._unknown: Kept[str, bool] = Kept(seconds=_KEEP)
 
     async def find(self, state: Any, key: str) -> Door | None:
-        known = self._known.get(key)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
+        door = self._known.find(key)
+        if door is not None or self._unknown.find(key):
+            return door
         async with state.database.transaction() as session:
             channel = await session.scalar(select(Channel).where(Channel.webhook_key == key))
-        door = None
-        if channel is not None:
-            door = Door(channel, await accounts.open(channel, state.box, state.settings))
-        if len(self._known) >= _MEMORY:
-            self._known.clear()
-        self._known[key] = (time.monotonic() + _KEEP, door)
+        if channel is None:
+            self._unknown.put(key, True)
+            return None
+        return await self._open(state, channel)
+
+    async def renew(self, session: AsyncSession, state: Any) -> None:
+        """Read the doors in use anew."""
+        if keys := self._known.in_use():
+            for channel in await session.scalars(select(Channel).where(Channel.webhook_key.in_(keys))):
+                with suppress(Exception):  # whoever calls at a broken one meets the fault, nobody else
+                    await self._open(state, channel)
+
+    async def _open(self, state: Any, channel: Channel) -> Door:
+        door = Door(channel, await accounts.open(channel, state.box, state.settings))
+        self._known.put(channel.webhook_key, door)
         return door
 
 

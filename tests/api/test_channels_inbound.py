@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.core import kept
 from app.web import webhooks
 from channels import cursors, inbound
 from channels.base import RawEvent
@@ -171,10 +172,23 @@ async def test_webhook_says_come_again_when_the_database_is_away(world: World, s
 
 async def test_unknown_keys_are_remembered_but_not_for_ever(world: World) -> None:
     doors = webhooks.Doors()
-    for number in range(webhooks._MEMORY + 5):
-        doors._known[str(number)] = (float("inf"), None)
+    for number in range(kept.MOST):
+        doors._unknown.put(str(number), True)
     assert await doors.find(world.app.state, "nothing") is None
-    assert len(doors._known) == 1
+    assert doors._unknown.in_use() == ["nothing"]
+
+
+async def test_doors_in_use_are_read_anew_before_anybody_waits_for_them(world: World) -> None:
+    channel, _ = await add_telegram(world)
+    doors = webhooks.Doors()
+    first = await doors.find(world.app.state, channel.webhook_key)
+    await world.database.raw.execute("update channels set name = 'Renamed' where id = $1", channel.id)
+    async with world.database.transaction() as session:
+        await doors.renew(session, world.app.state)
+    second = await doors.find(world.app.state, channel.webhook_key)
+    assert first is not None
+    assert second is not None
+    assert (first.channel.name != "Renamed", second.channel.name) == (True, "Renamed")
 
 
 # --- quarantine ------------------------------------------------------------------------------
