@@ -28,6 +28,18 @@ _SECONDS = metrics.histogram(
 )
 
 
+_NOTE = """
+with noted as (
+    update messages set meta = meta || jsonb_build_object('note', $3::text)
+    where id = $1 and attempts = $2 and status in ('sent', 'delivered', 'read')
+      and meta ->> 'note' is distinct from $3
+    returning id, customer_id, dialog_id, status)
+insert into facts (type, actor_kind, customer_id, dialog_id, message_id, data)
+select 'message.status', 'system', customer_id, dialog_id, id, jsonb_build_object('status', status)
+from noted
+"""
+
+
 @cache
 def statement() -> str:
     return Path(__file__).with_name("outbox_sent.sql").read_text()
@@ -35,6 +47,7 @@ def statement() -> str:
 
 async def sent(db: Database, claimed: "Claimed", outcome: Sent) -> None:
     """The platform took it: a unit of work of its own, of one statement."""
+    note = clean(outcome.note)[:1000]
     values = (
         claimed.id,
         claimed.attempts,
@@ -42,10 +55,12 @@ async def sent(db: Database, claimed: "Claimed", outcome: Sent) -> None:
         clean(outcome.chat),  # a group may have moved
         [clean(external_id) for external_id in outcome.external_ids],
         [clean(alias) for alias in outcome.aliases],
-        clean(outcome.note)[:1000],
+        note,
     )
     async with db.raw.acquire(timeout=WAIT_SECONDS) as connection:
         seconds = await connection.fetchval(statement(), *values)
+        if seconds is None and note:  # an echo was quicker, and could not know what the platform added
+            await connection.execute(_NOTE, claimed.id, claimed.attempts, note)
     if seconds is not None:
         _SECONDS.observe(seconds)
         _OUTGOING.labels(claimed.kind, outcome.status).inc()

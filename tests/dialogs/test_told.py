@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from channels.base import OutgoingMessage, Sent, Unauthorized
+from app.core import facts
+from channels.base import Echo, OutgoingMessage, Sender, Sent, Unauthorized
 from tests.dialogs.desk import Chat, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,3 +76,26 @@ async def test_what_went_wrong_beside_is_shown(desk: Desk) -> None:
     await desk.send()
     told = await shown(desk, answer)
     assert (told["status"], told["meta"]["note"]) == ("sent", "Not taken for: boss@example.org")
+
+
+async def test_what_went_wrong_beside_is_shown_when_an_echo_was_quicker(desk: Desk) -> None:
+    chat = await desk.chat()
+    first = await chat.write("echoed")
+
+    async def partly(message: OutgoingMessage) -> Sent:
+        await chat.hear(
+            Echo("echoed", "e1", text=message.text, key=message.key, recipient=Sender("", "echoed"))
+        )
+        return Sent(["e1"], note="Not taken for: boss@example.org")
+
+    chat.adapter.answer = partly
+    answer = await desk.answer(first["dialog_id"])
+    before = await facts.head(desk.db.raw)
+    await desk.send()
+    told = await shown(desk, answer)
+    assert (told["status"], told["meta"]["note"]) == ("sent", "Not taken for: boss@example.org")
+    await desk.horizon()
+    news = [
+        row.data["status"] for row in await facts.read(desk.db.raw, before) if row.type == "message.status"
+    ]
+    assert news[-2:] == ["sent", "sent"]  # the second brings the note to the consoles
