@@ -92,6 +92,8 @@ class Capabilities(BaseModel, frozen=True):
     """The best status the platform ever reports."""
     deduplicates: bool = False
     """The platform drops a repeat of the same key: an unknown outcome may be repeated."""
+    copies: bool = False
+    """A message may go to others too and has a subject (mail): `OutgoingMessage.meta["mail"]`."""
     deep_link: bool = False
     """Can bring a one-time token with which a known customer joins (`account.link`)."""
     acts: frozenset[ActKind] = frozenset()
@@ -390,7 +392,8 @@ class OutgoingMessage:
     files: list[OutgoingFile] = field(default_factory=list)
     reply_to: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """`meta` of the newest inbound message of the chat (subject, references…)."""
+    """`meta` of the newest inbound message of the chat (subject, references…); in `mail` what the agent
+    chose for this one (`copies`): to, cc, bcc, subject, forward."""
     author: str = ""
     """Name of the agent, for channels that show one."""
     buttons: list[list[Button]] = field(default_factory=list)

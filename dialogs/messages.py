@@ -12,8 +12,7 @@ from app.agents.viewer import Viewer
 from app.core import clock, facts
 from app.core.config import Settings
 from app.core.errors import Conflict, Invalid, NotFound, TooMany
-from channels.models import Channel
-from dialogs import access, recipients, uploads, waiting
+from dialogs import access, mailing, recipients, uploads, waiting
 from dialogs.message_keys import ClientKey
 from dialogs.models import Attachment, Dialog, DialogRead, Message
 from dialogs.schemas import MessageNew
@@ -69,14 +68,14 @@ async def post(
         author_id=viewer.agent_id,
         client_key=new.client_key,
         reply_to_id=await _quoted(session, viewer, dialog, new.reply_to_id),
-        meta={"buttons": [[one.model_dump() for one in row] for row in new.buttons]} if new.buttons else {},
+        meta=mailing.meta(new),
     )
     if new.direction == "out":
         await _need_room(session, dialog_id)
         target = await recipients.choose(
             session, dialog, channel_id=new.channel_id, identity_id=new.identity_id
         )
-        await _fits(session, target.channel_id, new)
+        await mailing.fits(session, target.channel_id, new)
         message.channel_id, message.identity_id, message.chat = target
         message.status = "queued"
         message.send_after = _leaves_at(new.send_after, settings)
@@ -84,6 +83,7 @@ async def post(
     await session.flush()
     session.add(ClientKey(author_id=viewer.agent_id, client_key=new.client_key, message_id=message.id))
     await uploads.attach(session, viewer, new.attachment_ids, message_id=message.id)
+    await mailing.pass_on(session, new, message_id=message.id)
     await _show(session, viewer, dialog, message)
     return message.id
 
@@ -133,16 +133,6 @@ async def _quoted(
     if found is None or found.customer_id != dialog.customer_id:
         raise Invalid("`reply_to_id` must be a message of this customer's thread.")
     return reply_to_id
-
-
-async def _fits(session: AsyncSession, channel_id: UUID, new: MessageNew) -> None:
-    kind = await session.scalar(select(Channel.kind).where(Channel.id == channel_id))
-    buttons = sum(len(row) for row in new.buttons)
-    reason = recipients.does_not_fit(
-        kind or "", text=new.text, file_count=len(new.attachment_ids), buttons=buttons
-    )
-    if reason:
-        raise Invalid(reason)
 
 
 async def _show(session: AsyncSession, viewer: Viewer, dialog: Dialog, message: Message) -> None:
@@ -271,7 +261,7 @@ async def resend(session: AsyncSession, viewer: Viewer, message_id: UUID, *, set
         reply_to_id=old.reply_to_id,
         status="queued",
         send_after=clock.now() + settings.undo,
-        meta={"resent": str(old.id)},
+        meta={"resent": str(old.id)} | ({"mail": old.meta["mail"]} if "mail" in old.meta else {}),
     )
     session.add(again)
     await session.flush()

@@ -42,7 +42,7 @@ told as (
 )
 select t.id, t.seq, t.customer_id, t.dialog_id, t.channel_id, k.kind, t.attempts, t.expired,
        coalesce(t.chat, '') as chat, t.text, coalesce(i.external_id, '') as recipient,
-       coalesce(a.name, '') as author, t.own_meta -> 'buttons' as buttons,
+       coalesce(a.name, '') as author, t.own_meta -> 'buttons' as buttons, t.own_meta -> 'mail' as mail,
        coalesce((select q.external_id from messages q
                  where q.id = t.reply_to_id and q.channel_id = t.channel_id and q.chat = t.chat), '') as reply_to,
        (select q.meta from messages q

@@ -33,7 +33,7 @@ async def compose(row: Any, *, files: Files) -> OutgoingMessage:
         text=row["text"],
         files=[_file(values, files) for values in orjson.loads(row["files"])] if row["files"] else [],
         reply_to=row["reply_to"],
-        meta=orjson.loads(row["meta"]) if row["meta"] else {},
+        meta=_meta(row),
         author=row["author"],
         buttons=_buttons(row["buttons"]),
     )
@@ -45,6 +45,11 @@ async def compose(row: Any, *, files: Files) -> OutgoingMessage:
 def _buttons(stored: str | None) -> list[list[Button]]:
     rows = orjson.loads(stored) if stored else []
     return [[Button.model_validate(one) for one in row] for row in rows]
+
+
+def _meta(row: Any) -> dict[str, Any]:
+    answered = orjson.loads(row["meta"]) if row["meta"] else {}
+    return answered | ({"mail": orjson.loads(row["mail"])} if row["mail"] else {})
 
 
 def _file(values: dict[str, Any], files: Files) -> OutgoingFile:

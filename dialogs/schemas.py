@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from app.core.paging import Page
 from app.core.text import LongText, ShortText
@@ -156,7 +156,9 @@ class MessageOut(BaseModel):
     meta: dict[str, Any] = Field(
         description="`note`: what went wrong beside the sending, as a refused copy. `trace`: the request "
         "that brought it, by which the log names it. `buttons`: rows of buttons below it. `pressed`: label "
-        "of the button that the customer pressed."
+        "of the button that the customer pressed. "
+        "Mail: `subject`, `from`, `to`, `cc`; of an answer `mail`: "
+        "what the agent chose."
     )
 
 
@@ -205,6 +207,23 @@ class ReadMark(BaseModel, extra="forbid"):
     inbound_count: int = Field(ge=0, description="`inbound_count` of the dialog as it was shown.")
 
 
+Email = Annotated[str, StringConstraints(max_length=320, pattern=r'^[^\s<>,;:"@\\]+@[^\s<>,;:"@\\]+$')]
+
+
+class MailNew(BaseModel, extra="forbid"):
+    """To whom else a mail goes, and under which subject; only for channels with `capabilities.copies`."""
+
+    to: list[Email] = Field(default_factory=list, max_length=50, description="Empty: the customer.")
+    cc: list[Email] | None = Field(
+        None, max_length=50, description="Left out: by the channel's setting `answer_all`."
+    )
+    bcc: list[Email] = Field(default_factory=list, max_length=50)
+    subject: Annotated[str, StringConstraints(max_length=300)] = Field("", description="Empty: as before.")
+    forward: bool = Field(
+        False, description="Pass on `reply_to_id` with its files to `to`: a mail of its own, no answer."
+    )
+
+
 class MessageNew(BaseModel, extra="forbid"):
     client_key: str = Field(
         min_length=8, max_length=100, description="Made by the client; the same key never makes two messages."
@@ -222,6 +241,7 @@ class MessageNew(BaseModel, extra="forbid"):
     seen_seq: int | None = Field(
         None, description="Newest `seq` on the screen: refused when the customer has written since."
     )
+    mail: MailNew | None = None
 
 
 class MessageChange(BaseModel, extra="forbid"):

@@ -82,9 +82,10 @@ async def attach(
             raise Invalid(f"Attachment {attachment_id} is not one you uploaded, or is used already.")
 
 
-async def copy(session: AsyncSession, message_id: UUID, *, to: UUID) -> None:
-    """The files of a message, once more, for the message that repeats it."""
-    for old in await session.scalars(select(Attachment).where(Attachment.message_id == message_id)):
+async def copy(session: AsyncSession, message_id: UUID, *, to: UUID, after: int = 0) -> None:
+    """The stored files of a message, once more, for the one that repeats it; from position `after`."""
+    stored = select(Attachment).where(Attachment.message_id == message_id, Attachment.state == "stored")
+    for old in await session.scalars(stored):
         values = {name: getattr(old, name) for name in (*_COPIED, "position", "uploaded_by", "ref")}
-        session.add(Attachment(message_id=to, **values))
+        session.add(Attachment(message_id=to, **values | {"position": old.position + after}))
     await session.flush()

@@ -17,6 +17,7 @@ from channels.base import (
     Gone,
     Link,
     OutgoingMessage,
+    Rejected,
     RetryLater,
     Sender,
     Sent,
@@ -47,6 +48,7 @@ class EmailAdapter:
         max_attachments=20,
         max_file_bytes=18_000_000,
         can_initiate=True,
+        copies=True,
     )
     Settings: ClassVar[type[AdapterSettings]] = EmailSettings
 
@@ -111,7 +113,13 @@ class EmailAdapter:
     async def send(self, message: OutgoingMessage) -> Sent:
         """Send one mail; a repeat carries the same Message-ID."""
         mail = await compose(message, self.box)
-        refused = await smtp.deliver(mail, self.settings)
+        try:
+            refused = await smtp.deliver(mail, self.settings)
+        except Rejected as error:
+            if message.recipient in mail.recipients:
+                raise
+            # It went to others: what they refuse says nothing of the customer.
+            raise Rejected(error.reason, code=error.code) from error
         return Sent(
             external_ids=[mail.message_id],
             chat=message.chat or mail.message_id,

@@ -22,6 +22,7 @@ _LINE_BREAKS = re.compile(r"[\r\n\x00-\x1f\x7f]+")
 _LOCAL = re.compile(r"[^\x00-\x20\x7f@<>()\[\],;:\\\"]{1,64}")
 _DOMAIN = re.compile(r"[a-z0-9.-]{1,253}|\[[0-9a-f.:]{2,60}\]", re.IGNORECASE)
 MAX_REFERENCES = 30
+MAX_RECIPIENTS = 100
 # Bodies in seven bits: not every server on the way takes eight.
 _PLAIN, _UTF8 = SMTP.clone(cte_type="7bit"), SMTPUTF8.clone(cte_type="7bit")
 
@@ -33,8 +34,10 @@ class Outgoing:
     message_id: str
     sender: str
     """Envelope sender: where bounces go."""
-    recipient: str
-    copies: list[str]
+    recipients: list[str]
+    """All it goes to, first those who have to be taken."""
+    needed: int
+    """How many of them are the point of the mail (To); one of these has to be taken."""
     content: bytes
     utf8: bool
     """Needs a server that takes addresses outside of ASCII."""
@@ -46,21 +49,21 @@ async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
     text = clean(message.text)
     if not text.strip() and not message.files:
         raise Rejected("The message is empty.", code="empty")
-    recipient, copies = _recipients(message, box)
+    to, cc, bcc = _recipients(message, box)
     own_id = threading.message_id(message.key, secret=box.secret, domain=settings.domain)
     reply_to = threading.reply_address(settings.address, message.key, box.secret)
-    utf8 = not all(address.isascii() for address in (settings.address, recipient, *copies))
+    utf8 = not all(address.isascii() for address in (settings.address, *to, *cc, *bcc))
     mail = EmailMessage(policy=_UTF8 if utf8 else _PLAIN)
     mail["From"] = _address(settings.address, _display_name(message, box))
-    mail["To"] = _address(recipient)
-    if copies:
-        mail["Cc"] = [_address(copy) for copy in copies]
+    mail["To"] = [_address(address) for address in to]
+    if cc:
+        mail["Cc"] = [_address(address) for address in cc]
     mail["Subject"] = _subject(message)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = own_id
     if settings.plus_addressing:
         mail["Reply-To"] = _address(reply_to, settings.display_name)
-    for name, value in _thread_fields(meta).items():
+    for name, value in (_thread_fields(meta) if not _chosen(message).get("forward") else {}).items():
         mail[name] = value
     mail[LOOP_HEADER] = threading.loop_mark(box.secret)
     mail.set_content(text)
@@ -70,28 +73,59 @@ async def compose(message: OutgoingMessage, box: Mailbox) -> Outgoing:
     return Outgoing(
         message_id=own_id,
         sender=reply_to if settings.plus_addressing else settings.address,
-        recipient=recipient,
-        copies=copies,
+        recipients=[*to, *cc, *bcc],
+        needed=len(to),
         content=mail.as_bytes(),
         utf8=utf8,
     )
 
 
-def _recipients(message: OutgoingMessage, box: Mailbox) -> tuple[str, list[str]]:
-    recipient = headers.normalise(message.recipient)
-    if not recipient:
+def _chosen(message: OutgoingMessage) -> Mapping[str, Any]:
+    """What the agent chose for this mail."""
+    chosen = message.meta.get("mail")
+    return chosen if isinstance(chosen, Mapping) else {}
+
+
+def _recipients(message: OutgoingMessage, box: Mailbox) -> tuple[list[str], list[str], list[str]]:
+    """To, Cc, Bcc; nobody twice. What the agent chose goes before the rules."""
+    chosen, taken = _chosen(message), set[str]()
+    to = _fresh(chosen.get("to") or [_customer(message, box)], taken)
+    if not to:
         raise Rejected("The customer has no valid e-mail address.", code="no_address", unreachable=True)
-    answers = recipient == message.meta.get("from")
-    copies = []
-    if answers and box.settings.answer_all:
-        named = [headers.normalise(str(value).rpartition("<")[2]) for value in message.meta.get("cc", [])]
-        copies = [
-            address
-            for address in dict.fromkeys(named)
-            if address not in ("", recipient, box.settings.address)
-        ]
-    wished = headers.normalise(str(message.meta.get("reply_to", ""))) if answers else ""
-    return (wished if wished and wished != box.settings.address else recipient), copies[:50]
+    cc = chosen.get("cc")
+    if cc is None:
+        cc = _answered_copies(message, box) if not chosen.get("to") else []
+    taken.add(box.settings.address)
+    return to, _fresh(cc, taken), _fresh(chosen.get("bcc") or [], taken)
+
+
+def _fresh(addresses: Any, taken: set[str]) -> list[str]:
+    found = []
+    for address in map(headers.normalise, map(str, addresses)):
+        if address and address not in taken and len(taken) < MAX_RECIPIENTS:
+            taken.add(address)
+            found.append(address)
+    return found
+
+
+def _customer(message: OutgoingMessage, box: Mailbox) -> str:
+    """The customer's address, or the one he wants answers at."""
+    recipient = headers.normalise(message.recipient)
+    wished = headers.normalise(str(message.meta.get("reply_to", "")))
+    if recipient == message.meta.get("from") and wished and wished != box.settings.address:
+        return wished
+    return recipient
+
+
+def _answered_copies(message: OutgoingMessage, box: Mailbox) -> list[str]:
+    """Those in copy of the mail that is answered, where the mailbox is set so."""
+    answers = headers.normalise(message.recipient) == message.meta.get("from")
+    if not answers or not box.settings.answer_all:
+        return []
+    named = [str(value).rpartition("<")[2] for value in message.meta.get("cc", [])]
+    return [
+        address for address in named if headers.normalise(address) != headers.normalise(message.recipient)
+    ]
 
 
 def _address(email: str, name: str = "") -> Address:
@@ -107,7 +141,12 @@ def _display_name(message: OutgoingMessage, box: Mailbox) -> str:
 
 
 def _subject(message: OutgoingMessage) -> str:
+    chosen = _one_line(str(_chosen(message).get("subject", "")))[:300]
+    if chosen:
+        return chosen
     subject = _one_line(str(message.meta.get("subject", "")))[:300]
+    if subject and _chosen(message).get("forward"):
+        return f"Fwd: {subject}"
     if subject:
         return subject if _ANSWER.match(subject) or not message.chat else f"Re: {subject}"
     first = next((line.strip() for line in message.text.splitlines() if line.strip()), "")

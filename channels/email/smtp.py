@@ -103,21 +103,21 @@ async def _announce(client: aiosmtplib.SMTP, mail: Outgoing) -> None:
 
 
 async def _name_recipients(client: aiosmtplib.SMTP, mail: Outgoing) -> list[str]:
-    """The customer has to be taken; of those in copy whoever is."""
+    """One of those whom the mail is for has to be taken; of those in copy whoever is."""
     encoding = "utf-8" if mail.utf8 else "ascii"
-    refused = []
+    refused: dict[str, SMTPResponseException] = {}
     try:
-        await client.rcpt(mail.recipient, encoding=encoding)
-        for copy in mail.copies:
+        for address in mail.recipients:
             try:
-                await client.rcpt(copy, encoding=encoding)
-            except SMTPResponseException:
-                refused.append(copy)
-    except SMTPResponseException as error:
-        raise _refusal(error, recipient=True) from error
+                await client.rcpt(address, encoding=encoding)
+            except SMTPResponseException as error:
+                refused[address] = error
     except (SMTPException, OSError) as error:
         raise RetryLater(f"The SMTP server went away: {_said(error)}", code="connect") from error
-    return refused
+    needed = [refused[address] for address in mail.recipients[: mail.needed] if address in refused]
+    if len(needed) == mail.needed:
+        raise _refusal(needed[0], recipient=True) from needed[0]
+    return [f"{address} ({_answer(error)})" for address, error in refused.items()]
 
 
 async def _transmit(client: aiosmtplib.SMTP, mail: Outgoing, settings: EmailSettings) -> None:

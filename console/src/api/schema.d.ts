@@ -1503,6 +1503,11 @@ export interface components {
              */
             can_initiate: boolean;
             /**
+             * Copies
+             * @default false
+             */
+            copies: boolean;
+            /**
              * Deduplicates
              * @default false
              */
@@ -2287,6 +2292,36 @@ export interface components {
             theme: string;
         };
         /**
+         * MailNew
+         * @description To whom else a mail goes, and under which subject; only for channels with `capabilities.copies`.
+         */
+        MailNew: {
+            /** Bcc */
+            bcc?: string[];
+            /**
+             * Cc
+             * @description Left out: by the channel's setting `answer_all`.
+             */
+            cc?: string[] | null;
+            /**
+             * Forward
+             * @description Pass on `reply_to_id` with its files to `to`: a mail of its own, no answer.
+             * @default false
+             */
+            forward: boolean;
+            /**
+             * Subject
+             * @description Empty: as before.
+             * @default
+             */
+            subject: string;
+            /**
+             * To
+             * @description Empty: the customer.
+             */
+            to?: string[];
+        };
+        /**
          * Me
          * @description The caller.
          */
@@ -2388,6 +2423,7 @@ export interface components {
             direction: "out" | "note";
             /** Identity Id */
             identity_id?: string | null;
+            mail?: components["schemas"]["MailNew"] | null;
             /** Reply To Id */
             reply_to_id?: string | null;
             /**
@@ -2474,7 +2510,7 @@ export interface components {
             identity_id: string | null;
             /**
              * Meta
-             * @description `note`: what went wrong beside the sending, as a refused copy. `trace`: the request that brought it, by which the log names it. `buttons`: rows of buttons below it. `pressed`: label of the button that the customer pressed.
+             * @description `note`: what went wrong beside the sending, as a refused copy. `trace`: the request that brought it, by which the log names it. `buttons`: rows of buttons below it. `pressed`: label of the button that the customer pressed. Mail: `subject`, `from`, `to`, `cc`; of an answer `mail`: what the agent chose.
              */
             meta: {
                 [key: string]: unknown;
