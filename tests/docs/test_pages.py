@@ -22,6 +22,7 @@ from app.core.db import Database
 from app.core.errors import AppError
 from app.core.facts import Position, Resync, decode, encode, epoch, head, need_kept
 from app.web import hub, live, problems
+from tests.channels.contract import points
 from tests.docs import pages
 from tests.docs.pages import ROOT
 
@@ -228,3 +229,11 @@ async def test_what_a_restored_database_is_told_works(db: Database) -> None:
     await need_kept(db.raw, await head(db.raw))
     hidden = "select count(*) from facts where xid >= pg_snapshot_xmin(pg_current_snapshot())"
     assert await db.raw.fetchval(hidden) == 0
+
+
+# --- channels -------------------------------------------------------------------------------
+
+
+def test_the_table_of_channels_is_what_they_declare_and_pass() -> None:
+    """`python -m tests.channels.contract.points` writes it anew."""
+    assert points.PAGE.read_text("utf-8") == points.page()

@@ -6,6 +6,7 @@ The suite finds it; what the class says of itself decides which tests run over i
 
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from uuid import UUID
 from channels.base import Account, Adapter, OutgoingFile, OutgoingMessage, WebhookRequest
 from channels.registry import load
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(os.environ.get("OTKLIK_GOLDEN") or Path(__file__).parent.parent / "golden")
 CALL_FAULTS = ("down", "cut", "black_hole", "slow", "html502", "500")
 """What any platform may do to any call."""
 TIMEOUT = 2
@@ -162,7 +163,10 @@ def file(kind: Any, data: bytes, *, name: str = "файл.bin", mime: str = "") 
 
 
 def kits() -> list[type[Kit]]:
-    """All kits there are."""
+    """All kits there are; only those of the module `OTKLIK_KIT`, where it is set."""
+    if alone := os.environ.get("OTKLIK_KIT"):
+        importlib.import_module(alone)
+        return sorted(_all(Kit), key=lambda kit: kit.kind)
     import tests.channels.contract as here
 
     for module in pkgutil.iter_modules(here.__path__):

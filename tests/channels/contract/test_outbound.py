@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from channels.acts import Acknowledge, Act, Delete, Edit, MarkRead, React
 from channels.base import (
     DeliveryError,
     Gone,
@@ -266,6 +267,24 @@ async def test_an_adapter_is_what_the_contract_says(kit: Kit) -> None:
         assert info.external_id
         assert await adapter.profile("") is None
     await adapter.close()  # twice does no harm
+
+
+async def test_what_a_channel_cannot_do_it_says(kit: Kit) -> None:
+    """Undeclared acts are refused in a way that never stops the channel and asks nobody to try again."""
+    chat = kit.message().chat
+    acts: dict[str, Act] = {
+        "edit": Edit(chat, ["1"], "x"),
+        "delete": Delete(chat, ["1"]),
+        "react": React(chat, "1", "👍"),
+        "read": MarkRead(chat, "1"),
+        "acknowledge": Acknowledge(chat, "q", "7"),
+    }
+    async with kit.adapter() as adapter:
+        for kind, act in acts.items():
+            if kind not in adapter.capabilities.acts:
+                with pytest.raises(Rejected) as caught:
+                    await adapter.act(act)
+                assert caught.value.code == "unsupported"
 
 
 async def test_calls_side_by_side_do_not_disturb_each_other(kit: Kit) -> None:
