@@ -8,6 +8,7 @@ import uvloop
 
 from app.core.embedded import EmbeddedServer
 from bench import (
+    costs,
     inbound,
     inbox_page,
     live_fanout,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[..., Awaitable[list[Figure]]]] = {
     "thread.page": thread_page.measure,
     "search": search.measure,
     "report.month": report_month.measure,
+    "costs": costs.measure,
 }
 
 

@@ -147,6 +147,7 @@ def environment(on: Stage) -> dict[str, str]:
         "OTKLIK_PORT": str(on.settings.port),
         "OTKLIK_DATA_DIR": str(on.settings.data_dir),
         "OTKLIK_LOG_LEVEL": "warning",
+        "OTKLIK_DRAIN_SECONDS": "0",
         "OTKLIK_SOCKETS_PER_AGENT": "100000",  # one agent stands for a crowd
     }
 

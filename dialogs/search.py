@@ -192,14 +192,25 @@ async def _answers(
     """Messages of a stretch that answer, newest first, and whether the viewer may see each.
 
     One more than `CANDIDATES` at most, so that one knows of the rest; `all_if_few`: any of them then. The
-    server joins the index of words with that of ids before it reads a message; rights are asked last.
+    server joins the index of words with that of ids before it reads a message; the order of words in a phrase
+    is looked at in what is left, and rights are asked last.
     """
-    where = [*_between(low, high), search_words.holds(search.query), *_chosen(search.filters)]
+    where = [*_between(low, high), *_chosen(search.filters)]
     answer = select(Message.id, Message.dialog_id).where(*where)
+    answers = []
+    if search.has_phrase:
+        answer = answer.add_columns(Message.text).where(
+            search_words.holds(search_words.unordered(search.query))
+        )
+        answers = [search_words.holds(search.query, text="found.text")]
+    else:
+        answer = answer.where(search_words.holds(search.query))
     if all_if_few:
         answer = answer.limit(CANDIDATES + 1)
     found = answer.cte("found").prefix_with("MATERIALIZED")
-    newest = select(found).order_by(found.c.id.desc()).limit(CANDIDATES + 1).subquery("newest")
+    newest = (
+        select(found).where(*answers).order_by(found.c.id.desc()).limit(CANDIDATES + 1).subquery("newest")
+    )
     seen = access.in_sight(search.viewer, newest.c.dialog_id)
     rows = await session.execute(select(newest.c.id, seen.label("seen")).order_by(newest.c.id.desc()))
     return [(id, is_seen) for id, is_seen in rows]

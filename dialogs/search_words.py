@@ -26,6 +26,7 @@ from dialogs.listing import MESSAGE_WORDS
 from dialogs.schemas import FragmentPart
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(\S+)')
+_FOLLOWED_BY = re.compile(r"<(-|\d+)>")
 _JOINT = re.compile(r"[-/+<]+")
 _PHONE = re.compile(r"\+?\d[\d\s()\-]{5,}\d")
 _BEGINNING = 3
@@ -44,9 +45,17 @@ _LOOKED_AT = 20_000
 """Letters of a text in which matches are marked."""
 
 
-def holds(query: str) -> ColumnElement[bool]:
+def holds(query: str, *, text: str = "messages.text") -> ColumnElement[bool]:
     """Condition on `Message`, by the index: its text answers the query."""
-    return _words("messages.text").op("@@", return_type=Boolean)(_bound(query))
+    return _words(text).op("@@", return_type=Boolean)(_bound(query))
+
+
+def unordered(query: str) -> str:
+    """A query that all answers to `query` answer too, with phrases as words in any order.
+
+    The planner takes a phrase for so rare that it would read every text of a month that has its words.
+    """
+    return query if "!" in query else _FOLLOWED_BY.sub("&", query)
 
 
 def rank(query: str) -> ColumnElement[float]:

@@ -77,6 +77,9 @@ async def test_phrase_minus_and_or(desk: Desk) -> None:
     word = await said(chat, "быстрая доставка", "доставка курьером, быстрая", "самовывоз")
     assert await texts(desk.anna, f'"быстрая доставка" {word}') == [f"быстрая доставка {word}"]
     assert await texts(desk.anna, f"доставка -курьер {word}") == [f"быстрая доставка {word}"]
+    assert await texts(desk.anna, f'-"быстрая доставка" доставка {word}') == [
+        f"доставка курьером, быстрая {word}"
+    ]
     assert len(await texts(desk.anna, f"доставка or самовывоз {word}")) >= 1
     assert {text.split()[0] for text in await texts(desk.anna, f"{word} -самовывоз")} == {
         "быстрая",

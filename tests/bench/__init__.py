@@ -1,0 +1,1 @@
+"""The benchmarks run and find what they say they measure; never how fast."""
