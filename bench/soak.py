@@ -71,7 +71,7 @@ async def _soak(
         recovery = time.monotonic() - ended
         await until(lambda: _all_seen(on, followers))
         repeats = await _check(on, platform, agents, service, quick, followers)
-        closed = sum([await _is_closed(line) for line in silent])
+        closed = sum(await asyncio.gather(*(_is_closed(line) for line in silent)))
         after = [process.memory_info().rss for process in processes]
     growth = max((b - a) / a for a, b in zip(before, after, strict=True))
     return [
@@ -168,12 +168,16 @@ async def _capacity(platform: Platform, seconds: float) -> float:
 async def _load(
     platform: Platform, rate: float, seconds: float, processes: list[psutil.Process]
 ) -> list[int]:
-    """Offer webhooks at `rate`; returns the memory of the processes after a quarter of the time."""
+    """Offer webhooks at `rate`; returns the memory of the processes after a quarter of the time.
+
+    The platform keeps three seconds' worth that was not taken; without that bound a long soak would end
+    with minutes of repeating.
+    """
     began, offered, memory = time.monotonic(), 0, [process.memory_info().rss for process in processes]
     warm = False
     while (passed := time.monotonic() - began) < seconds:
         due = int(passed * rate)
-        platform.offer(due - offered)
+        platform.offer(min(due - offered, max(0, int(rate * 3) - platform.waiting.qsize())))
         offered = due
         if not warm and passed > seconds / 4:
             warm, memory = True, [process.memory_info().rss for process in processes]
@@ -230,7 +234,7 @@ async def _is_closed(line: Any) -> bool:
     """Whether the server has let go of a console that did not read."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while await loop.sock_recv(line, 1 << 20):
                 pass
     except TimeoutError:

@@ -9,6 +9,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 EXTENSION = "otklik.frames"
+_LINGER_SECONDS = 3.0
+"""For what is still to be written when a socket is closed."""
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -19,6 +21,17 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         assert extensions is not None
         extensions[EXTENSION] = {"write": self.write_frame}
         await super().run_asgi()
+        self._end_soon()
+
+    def keepalive_timeout(self) -> None:
+        """The peer answers no pings."""
+        super().keepalive_timeout()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """A closed transport waits until everything is written: for ever, when nobody reads."""
+        if not self.disconnected:
+            self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
     def write_frame(self, frame: bytes) -> bool:
         """Write a whole unmasked frame, unless the socket is congested; raises when it is gone."""

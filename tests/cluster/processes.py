@@ -97,15 +97,27 @@ class Balancer:
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         self._http = httpx.AsyncClient(headers={"X-Otklik": "1", "Cookie": cookie}, timeout=30)
         self._turn = itertools.count()
-        self.answered = 0
+        self.answered = self.knocked = self.refused = 0
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Slowly enough that who stops without a warning is noticed by those who come."""
         async with httpx.AsyncClient(timeout=2) as http:
             while True:
                 found = await asyncio.gather(*(self._look(http, member.address) for member in self._members))
                 self.ready = [address for address in found if address] or self.ready
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.25)
+
+    async def knock(self) -> None:
+        """Come to the ready ones again and again, until cancelled; count who found the door shut."""
+        while True:
+            address = self.ready[next(self._turn) % len(self.ready)]
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(address.rsplit(":", 1)[1]))
+                writer.close()
+                self.knocked += 1
+            except OSError:
+                self.refused += 1
+            await asyncio.sleep(0.02)
 
     async def _look(self, http: httpx.AsyncClient, address: str) -> str:
         with suppress(httpx.HTTPError):

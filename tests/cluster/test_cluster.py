@@ -65,7 +65,7 @@ class Traffic:
 async def traffic(cluster: Cluster, keepers: list[Keeper], *, insist: bool) -> AsyncIterator[Traffic]:
     """Traffic as long as the block; the consoles stay until the caller lets them go."""
     load = Traffic(cluster, insist=insist)
-    work = [load.customers(), load.agent(), load.agent(), cluster.balancer.watch()]
+    work = [load.customers(), load.agent(), load.agent(), cluster.balancer.watch(), cluster.balancer.knock()]
     tasks = [asyncio.create_task(one) for one in work]
     try:
         await eventually(lambda: load.answered, 60)
@@ -198,6 +198,7 @@ async def test_restarted_in_turn_under_load(cluster: Cluster) -> None:
     start = await cursor_of(cluster.desk.anna)
     async with consoles(cluster) as keepers:
         async with traffic(cluster, keepers, insist=False) as load:
+            knocked, refused = cluster.balancer.knocked, cluster.balancer.refused
             for member in (*cluster.web, *cluster.workers):
                 await member.stop()
                 assert await cluster.holder() is not member or member.program == "serve"
@@ -207,6 +208,8 @@ async def test_restarted_in_turn_under_load(cluster: Cluster) -> None:
                 await member.ready()
             await eventually(lambda: len(load.answered) > 20, 60)
         assert load.bad == []
+        assert cluster.balancer.knocked > knocked
+        assert cluster.balancer.refused == refused, "a server stopped before others could know that it goes"
         await nothing_lost(cluster, load, keepers, start)
         assert {code for keeper in keepers for code in keeper.codes} == {1012}
         unsure = await cluster.desk.rows("select status from messages where status = 'unknown'")

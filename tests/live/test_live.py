@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from app.core.config import Settings
-from app.web import hub
+from app.web import hub, live, wire
 from tests.api.conftest import Client, World, running, serve
 from tests.helpers import eventually
 from tests.live.console import Console, cursor_of, quiet
@@ -190,10 +191,18 @@ async def test_after_the_server_was_killed_nothing_is_missing(
     await console.leave()
 
 
+def _is_held(port: int) -> bool:
+    """Whether this process, which is the server too, holds the other end of a connection from `port`."""
+    found = psutil.Process().net_connections("tcp4")
+    return any(one.fd != -1 and one.raddr and one.raddr.port == port for one in found)
+
+
 async def test_a_console_that_does_not_read_is_closed_and_loses_nothing(
     world: World, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "_BACKLOG", 20)
+    monkeypatch.setattr(live, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "_LINGER_SECONDS", 0.1)
     await write(world, "clara", "hello")
     (dialog,) = await dialogs(world.anna)
     start = await cursor_of(world.anna)
@@ -209,6 +218,8 @@ async def test_a_console_that_does_not_read_is_closed_and_loses_nothing(
     while not connection.closed.is_set():
         await asyncio.gather(*(note() for _ in range(8)))
     assert connection.close_code == 4408
+    own = writer.get_extra_info("sockname")[1]
+    await eventually(lambda: not _is_held(own))  # the server's end, with all that waits to be sent
     writer.transport.abort()
     await quiet(world.lead, brisk)
     again = await Console(world.anna, address, start).connect()
