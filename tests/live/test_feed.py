@@ -71,6 +71,15 @@ async def test_the_reader_s_plans_are_made_for_tables_that_will_have_grown(world
         await connection.close()
 
 
+async def test_the_log_is_not_planned_anew_at_each_reading(world: World) -> None:
+    async with world.database.raw.acquire() as connection:
+        for _ in range(8):
+            await facts.read(connection, facts.Position(0, 0))
+        found = "select custom_plans, generic_plans from pg_prepared_statements where statement like $1"
+        row = await connection.fetchrow(found, "%from facts%pg_snapshot_xmin%")
+    assert row["generic_plans"] >= 3, "five times for the values given, then once for all"
+
+
 async def _everything(world: World) -> None:
     """A fact about every noun, and messages that have all a message may have."""
     await write(world, "clara", "Where is my order?")
