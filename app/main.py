@@ -45,6 +45,7 @@ from dialogs.api_acts import router as acts
 from dialogs.api_customers import router as customers
 from dialogs.api_mail import router as mail
 from dialogs.api_search import router as search
+from dialogs.channel_health import router as channel_health
 from tasks.api import router as tasks
 
 PREFIX = "/api/v1"
@@ -58,6 +59,20 @@ def version() -> str:
     except PackageNotFoundError:
         project = Path(__file__).resolve().parent.parent / "pyproject.toml"
         return str(tomllib.loads(project.read_text())["project"]["version"]) if project.is_file() else "0"
+
+
+_ROUTERS = (
+    people,
+    channels,
+    dialogs,
+    acts,
+    channel_health,
+    customers,
+    mail,
+    search,
+    tasks,
+    sync.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -89,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.inbox_wake = app.state.inbox_take = None
     app.state.migrated = app.state.draining = False
     problems.install(app)
-    for router in (people, channels, dialogs, acts, customers, mail, search, tasks, sync.router):
+    for router in _ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(widget.router)
     _add(app, [*live.routes, *health.routes, *metrics.routes])

@@ -19,7 +19,7 @@ from app.core.files import Files, open_files
 from app.core.kept import RENEW_SECONDS
 from app.core.secrets import open_box
 from app.loops import Crew, Loop, together
-from channels import adapters, pulling, starting
+from channels import adapters, pulling, starting, watchdog
 from channels.drafts import load_kind
 from channels.gateway import Gateway
 from channels.models import Channel
@@ -80,6 +80,7 @@ class Worker:
             self._look,
             Loop("channels", self._supervise, every=2),
             Loop("renew", self._renew, every=RENEW_SECONDS),
+            Loop("watchdog", self._watch, every=watchdog.EVERY),
             Loop("heartbeat", self._beat, every=heartbeat.EVERY),
             Loop("horizon", lambda: horizon.turn(self.db.raw), every=30),
             Loop("housekeeping", self._keep_house, every=housekeeping.EVERY),
@@ -169,6 +170,10 @@ class Worker:
     async def _overdue(self) -> bool:
         async with self.db.transaction() as session:
             return await overdue.turn(session) > 0
+
+    async def _watch(self) -> None:
+        async with self.db.transaction() as session:
+            await watchdog.turn(session)
 
     async def _keep_house(self) -> None:
         await housekeeping.turn(self.db, self.files, self.settings)

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from channels.base import AdapterSettings
     from channels.models import Channel
+    from dialogs.channel_health import ChannelHealth
 
 app = typer.Typer()
 channels = typer.Typer(name="channel", help="Channels: connected accounts.", no_args_is_help=True)
@@ -112,21 +113,27 @@ async def _teams(database: Any, names: list[str] | None) -> list[UUID]:
 
 @channels.command("list")
 def list_() -> None:
-    """List channels: id, kind, state, name, title, last error."""
+    """List channels: id, kind, condition, name, how much waits and for how long, last error."""
     from app.commands.support import run_with_database
     from app.core.config import Settings
     from app.core.db import Database
-    from channels.rest import list_all
-    from channels.schemas import ChannelOut
+    from dialogs import channel_health
 
-    async def action(database: Database, _settings: Settings) -> list[ChannelOut]:
-        async with database.transaction() as session:
-            return await list_all(session)
+    async def action(database: Database, _settings: Settings) -> "list[tuple[Any, ChannelHealth]]":
+        return await channel_health.look(database.raw)
 
-    for channel in run_with_database(action):
-        title = f" ({channel.title})" if channel.title and channel.title != channel.name else ""
-        error = f"  ! {channel.error}" if channel.error else ""
-        typer.echo(f"{channel.id}  {channel.kind:8} {channel.state:7} {channel.name}{title}{error}")
+    for row, health in run_with_database(action):
+        waits = [
+            f"{word} {count} ({seconds or 0:.0f} s)"
+            for word, count, seconds in (
+                ("to understand", health.waiting_in, health.waiting_in_seconds),
+                ("to send", health.waiting_out, health.waiting_out_seconds),
+            )
+            if count
+        ]
+        error = f"  ! {row['error']}" if row["error"] else ""
+        lag = f"  [{', '.join(waits)}]" if waits else ""
+        typer.echo(f"{row['channel_id']}  {row['kind']:8} {health.condition:8} {row['name']}{lag}{error}")
 
 
 @channels.command()

@@ -2,7 +2,7 @@
 
 import { get, patch, post, put, remove } from './http'
 import type {
-  Act, Agent, AgentSecret, Channel, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
+  Act, Agent, AgentSecret, Channel, ChannelHealth, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
   NewTask, Page, Quarantined, Snapshot, Task, Team, Token, Version,
 } from './types'
 
@@ -92,6 +92,7 @@ export const tokens = {
 const PATIENT = 60_000
 
 export const channels = {
+  health: () => get<ChannelHealth[]>('/channel-health'),
   list: () => all<Channel>('/channels'),
   kinds: () => all<ChannelKindInfo>('/channels/kinds'),
   get: (id: string) => get<Channel>(`/channels/${id}`),

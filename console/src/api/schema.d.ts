@@ -50,6 +50,26 @@ export interface paths {
         patch: operations["agent_update"];
         trace?: never;
     };
+    "/api/v1/channel-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channel Health
+         * @description How all channels are, by name. Administrators only.
+         */
+        get: operations["channel_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels": {
         parameters: {
             query?: never;
@@ -1624,6 +1644,53 @@ export interface components {
             title: string;
             /** Webhook Url */
             webhook_url?: string | null;
+        };
+        /**
+         * ChannelHealth
+         * @description `failing`: calls fail; `unpulled`: no process asks for its messages; `silent`: the platform has not
+         *     answered for three minutes; `frozen`: the platform asked for a pause.
+         */
+        ChannelHealth: {
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "ok" | "paused" | "stopped" | "failing" | "unpulled" | "silent" | "frozen";
+            /**
+             * Frozen Seconds
+             * @description Until it may send again.
+             */
+            frozen_seconds: number | null;
+            /**
+             * Silent Seconds
+             * @description Since the last contact.
+             */
+            silent_seconds: number;
+            /**
+             * Waiting In
+             * @description Events to be understood; 1000 means as many or more.
+             */
+            waiting_in: number;
+            /**
+             * Waiting In Seconds
+             * @description Age of the oldest of them.
+             */
+            waiting_in_seconds: number | null;
+            /**
+             * Waiting Out
+             * @description Answers whose time has come; 1000 means as many or more.
+             */
+            waiting_out: number;
+            /**
+             * Waiting Out Seconds
+             * @description How long the first of them has waited.
+             */
+            waiting_out_seconds: number | null;
         };
         /**
          * ChannelKind
@@ -3368,6 +3435,31 @@ export interface operations {
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    channel_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelHealth"][];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];

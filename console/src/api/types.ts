@@ -16,6 +16,7 @@ export type Locale = Agent['locale']
 
 export type Capabilities = Sent<S['Capabilities']>
 export type Channel = Sent<S['ChannelOut']> & Partial<Pick<S['ChannelDetails'], 'settings' | 'webhook_url' | 'embed_code'>>
+export type ChannelHealth = S['ChannelHealth']
 export type ChannelKind = Channel['kind']
 export type ChannelKindInfo = Sent<S['ChannelKind']>
 

@@ -3,6 +3,9 @@
 import { session as api } from '@/api/client'
 import { BASE } from '@/api/http'
 import type { Fact, LaneOut } from '@/api/facts'
+import type { Channel } from '@/api/types'
+import { i18n } from '@/i18n'
+import { router } from '@/router'
 import { useChannels } from '@/stores/channels'
 import { useCustomers } from '@/stores/customers'
 import { useDialogs } from '@/stores/dialogs'
@@ -11,6 +14,7 @@ import { usePresence } from '@/stores/presence'
 import { useSession } from '@/stores/session'
 import { useTasks } from '@/stores/tasks'
 import { useThreads } from '@/stores/threads'
+import { useToasts } from '@/stores/toasts'
 import { ring } from './sound'
 import { Feed } from './socket'
 
@@ -28,11 +32,25 @@ let recounting: ReturnType<typeof setTimeout> | undefined
 export function applyFacts(facts: Fact[]): void {
   const stores = [usePeople(), useChannels(), useDialogs(), useThreads(), useTasks(), useCustomers()]
   for (const fact of facts) {
+    const before = fact.channel ? useChannels().byId.get(fact.channel.id)?.state : undefined
     for (const store of stores) store.apply(fact)
     if (fact.agent && fact.agent.id === useSession().me?.id) updateMe(fact)
     if (RECOUNTED.test(fact.type)) recountSoon()
     if (fact.type === 'message.created') arrived(fact)
+    if (fact.type === 'channel.changed') warned(fact, before)
   }
+}
+
+/** An administrator hears at once that a channel stopped: nothing comes or goes until he acts. */
+function warned(fact: Fact, before: Channel['state'] | undefined): void {
+  const { channel } = fact
+  if (!channel || channel.state !== 'stopped' || before === 'stopped' || !useSession().isAdmin) return
+  const { t, te } = i18n.global
+  const key = `reasons.${channel.error_code ?? ''}`
+  const reason = te(key) ? t(key) : (channel.error ?? '')
+  useToasts().show(t('channels.stoppedNow', { name: channel.name, reason }), 'danger', {
+    label: t('channels.look'), run: () => void router.push(`/settings/channels/${channel.id}`),
+  })
 }
 
 function updateMe(fact: Fact): void {

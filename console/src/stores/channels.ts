@@ -9,7 +9,7 @@ export const useChannels = defineStore('channels', () => {
   const byId = ref(new Map<string, Channel>())
 
   const sorted = computed(() => [...byId.value.values()].sort((a, b) => a.name.localeCompare(b.name)))
-  const troubled = computed(() => sorted.value.filter((c) => c.state === 'stopped'))
+  const troubled = computed(() => sorted.value.filter((c) => c.state === 'stopped' || (c.state === 'active' && c.error)))
 
   function take(channels: Channel[]): void {
     byId.value = new Map(channels.map((c) => [c.id, c]))
