@@ -50,15 +50,14 @@ def wanted(figure: Figure) -> tuple[str, bool | None]:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """All figures, one a line."""
-    rows = [("name", "value", "unit", "limit", "ratio", "wanted", "")]
+    """All figures as a table in Markdown, for a terminal and for a page."""
+    rows: list[tuple[str, ...]] = [("name", "measured", "unit", "limit", "ratio", "wanted", "met")]
     for one in figures:
         wish, met = wanted(one)
-        mark = {True: "yes", False: "NO", None: ""}[met]
-        rows.append(
-            (one.name, f"{one.value:.4g}", one.unit, f"{one.limit:.4g}", f"{one.ratio:.3g}", wish, mark)
-        )
+        mark = {True: "yes", False: "**no**", None: ""}[met]
+        limit, ratio = (f"{one.limit:.4g}", f"{one.ratio:.3g}") if one.limit else ("", "")
+        rows.append((one.name, f"{one.value:.4g}", one.unit, limit, ratio, wish, mark))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    rows.insert(1, tuple("-" * width for width in widths))
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in padded)
