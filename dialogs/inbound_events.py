@@ -1,6 +1,6 @@
 """What each kind of inbound event does to the thread."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -101,10 +101,14 @@ async def _edited(session: AsyncSession, event: Edited, raw: "Raw") -> bool:
     if message is None:
         return False
     new, meta = clean(event.text), store.cleaned(event.meta)
-    if message.text == new and (meta is None or meta.items() <= message.meta.items()):
+    if message.text == new and _as_it_was(message, meta or {}):
         return False
     await rewriting.rewrite(session, message, new, actor=_who(message), at=event.occurred_at, meta=meta)
     return True
+
+
+def _as_it_was(message: Message, meta: dict[str, Any]) -> bool:
+    return all((message.meta.get(name) or None) == (value or None) for name, value in meta.items())
 
 
 async def _deleted(session: AsyncSession, event: Deleted, raw: "Raw") -> bool:

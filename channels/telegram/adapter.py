@@ -27,7 +27,6 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
-    no_act,
 )
 from channels.telegram import limits, pull
 
@@ -56,6 +55,11 @@ class TelegramAdapter:
         reply=True,
         typing=True,
         deep_link=True,
+        acts=frozenset({"edit", "delete", "react", "read", "acknowledge"}),
+        delete_within=limits.DELETE_WITHIN,
+        emojis=limits.EMOJIS,
+        max_buttons=limits.MAX_BUTTONS,
+        tells=frozenset({"edits", "deletions", "reactions"}),
     )
 
     def __init__(self, account: Account) -> None:
@@ -121,7 +125,10 @@ class TelegramAdapter:
         return await send.send(client, message)
 
     async def act(self, act: Act) -> None:
-        raise no_act()
+        client = await self._open()
+        from channels.telegram import act as acting
+
+        await acting.act(client, act)
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         client = await self._open()

@@ -20,7 +20,8 @@ from channels.telegram.errors import failure
 
 SAFE = frozenset({
     "getMe", "getUpdates", "getFile", "getChat", "getUserProfilePhotos", "getWebhookInfo", "setWebhook",
-    "deleteWebhook", "sendChatAction",
+    "deleteWebhook", "sendChatAction", "editMessageText", "editMessageCaption", "deleteMessages",
+    "deleteBusinessMessages", "setMessageReaction", "answerCallbackQuery", "readBusinessMessage",
 })  # fmt: skip
 """Methods that may be repeated without harm."""
 

@@ -1,4 +1,4 @@
-"""What is inside a Telegram message: its text, files and side information."""
+"""What is inside a Telegram message: its text and files."""
 
 from typing import Any
 
@@ -7,15 +7,14 @@ from aiogram.types import Message, Sticker
 from channels.base import File, Kind
 
 UNSUPPORTED = frozenset({
-    "unknown", "poll", "story", "checklist", "game", "invoice", "paid_media", "giveaway", "giveaway_winners",
+    "unknown", "story", "checklist", "game", "invoice", "paid_media", "giveaway", "giveaway_winners",
     "gift", "unique_gift", "passport_data", "users_shared", "chat_shared", "user_shared", "rich_message",
-    "live_photo",
 })  # fmt: skip
 """Content of people that cannot be shown; what the library does not know yet is `unknown`."""
 
 SHOWN = frozenset({
     "text", "animation", "audio", "document", "photo", "sticker", "video", "video_note", "voice", "contact",
-    "dice", "venue", "location", "web_app_data",
+    "dice", "poll", "venue", "location", "web_app_data", "live_photo",
 })  # fmt: skip
 
 SERVICE = frozenset({
@@ -37,7 +36,7 @@ SERVICE = frozenset({
 
 
 def text_of(message: Message) -> str:
-    """What the person wrote, or a contact or a place in words."""
+    """What the person wrote, or in words what he sent instead."""
     if message.text is not None or message.caption is not None:
         return message.text or message.caption or ""
     if contact := message.contact:
@@ -46,58 +45,37 @@ def text_of(message: Message) -> str:
     if venue := message.venue:
         return f"{venue.title}\n{venue.address}"
     if place := message.location:
-        return f"{place.latitude}, {place.longitude}"
+        # A live place moves every few seconds, which is no new wording of the message.
+        moves = place.live_period or message.edit_date
+        return "📍" if moves else f"{place.latitude}, {place.longitude}"
     return _rest(message)
 
 
 def _rest(message: Message) -> str:
     if message.dice:
-        return message.dice.emoji
-    if message.poll:
-        return message.poll.question
+        return f"{message.dice.emoji} {message.dice.value}"
+    if poll := message.poll:
+        return "\n".join([poll.question, *(f"• {option.text}" for option in poll.options)])
+    if listed := message.checklist:
+        done = [bool(task.completion_date) for task in listed.tasks]
+        tasks = (
+            f"{'☑' if is_done else '☐'} {task.text}" for is_done, task in zip(done, listed.tasks, strict=True)
+        )
+        return "\n".join([listed.title, *tasks])
+    titled = message.game or message.invoice
+    if titled:
+        return titled.title
     return message.web_app_data.data if message.web_app_data else ""
-
-
-def meta_of(message: Message) -> dict[str, Any]:
-    """What an answer needs (topic, business connection) and what is worth showing."""
-    entities = message.entities or message.caption_entities or []
-    origin = message.forward_origin
-    found: dict[str, Any] = {
-        "entities": [entity.model_dump(exclude_none=True, mode="json") for entity in entities],
-        "album": message.media_group_id,
-        "topic": message.message_thread_id if message.is_topic_message else None,
-        "business_connection": message.business_connection_id,
-        "group": message.chat.title or "" if message.chat.type != "private" else None,
-        "quote": message.quote.text if message.quote else None,
-        "forwarded": _origin(origin) if origin else None,
-        "animation": True if message.animation else None,
-        "emoji": message.sticker.emoji if message.sticker else None,
-        "location": _location(message),
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _origin(origin: Any) -> str:
-    """Name of the person or chat a forwarded message comes from."""
-    chat = getattr(origin, "sender_chat", None) or getattr(origin, "chat", None)
-    if chat is not None:
-        return str(chat.title or chat.full_name)
-    user = getattr(origin, "sender_user", None)
-    return str(user.full_name if user else getattr(origin, "sender_user_name", ""))
-
-
-def _location(message: Message) -> dict[str, float] | None:
-    place = message.venue.location if message.venue else message.location
-    return {"latitude": place.latitude, "longitude": place.longitude} if place else None
 
 
 def files_of(message: Message) -> list[File]:
     """Attachments; Telegram puts at most one into a message."""
-    if message.photo:
-        largest = max(message.photo, key=lambda size: size.width * size.height)
+    photos = message.photo or (message.live_photo.photo if message.live_photo else None)
+    if photos:
+        largest = max(photos, key=lambda size: size.width * size.height)
         return [_file("image", largest, mime="image/jpeg")]
     if message.sticker:
-        return [_sticker(message.sticker)]
+        return _sticker(message.sticker)
     # An animation is sent with a document of the same file beside it: only the first counts.
     kinds: list[tuple[Kind, Any, str]] = [
         ("video", message.animation, "video/mp4"),
@@ -126,10 +104,12 @@ def _file(kind: Kind, media: Any, *, mime: str) -> File:
     )
 
 
-def _sticker(sticker: Sticker) -> File:
-    """A moving sticker is shown as its thumbnail: no browser plays the format of the animated ones."""
-    if (sticker.is_animated or sticker.is_video) and sticker.thumbnail:
-        return _file("sticker", sticker.thumbnail, mime="image/webp")
-    if sticker.is_animated:
-        return _file("sticker", sticker, mime="application/x-tgsticker")
-    return _file("sticker", sticker, mime="video/webm" if sticker.is_video else "image/webp")
+def _sticker(sticker: Sticker) -> list[File]:
+    """A moving sticker, with a picture of it before: no browser plays the format of the animated ones."""
+    preview = sticker.thumbnail if sticker.is_animated or sticker.is_video else None
+    video = "video/webm" if sticker.is_video else "image/webp"
+    mime = "application/x-tgsticker" if sticker.is_animated else video
+    return [
+        *([_file("sticker", preview, mime="image/webp")] if preview else []),
+        _file("sticker", sticker, mime=mime),
+    ]

@@ -12,13 +12,16 @@ from channels.text import clean
 
 MAX_DOWNLOAD = 20 << 20
 """Larger files a bot cannot get from the public Bot API."""
+TOO_LARGE = "Telegram gives bots files up to 20 MB: open it in Telegram."
 
 
 async def fetch(client: Client, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
     """Bytes and MIME type; raises `Gone` or a `DeliveryError`."""
     size = ref.get("size")
-    if isinstance(size, int) and size > min(limit, MAX_DOWNLOAD):
-        raise Gone("Too large to be fetched from Telegram")
+    if isinstance(size, int) and size > MAX_DOWNLOAD:
+        raise Gone(TOO_LARGE)
+    if isinstance(size, int) and size > limit:
+        raise Gone("The file is larger than this server keeps.")
     path = await _path(client, str(ref.get("file_id", "")))
     answer = await client.http.request("GET", client.file_url(path), safe=True, limit=limit)
     if answer.status in (400, 404, 410):
@@ -33,7 +36,7 @@ async def _path(client: Client, file_id: str) -> str:
     try:
         found = await client.call(GetFile(file_id=file_id))
     except Rejected as error:
-        raise Gone(error.reason) from None
+        raise Gone(TOO_LARGE if error.code == "too_large" else error.reason) from None
     path = found.get("file_path") if isinstance(found, dict) else None
     if not isinstance(path, str):
         raise RetryLater("Telegram gave no path for the file", code="bad_answer")

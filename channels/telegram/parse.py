@@ -1,16 +1,17 @@
-"""Telegram updates → events of the contract. Pure; knows no network and no account."""
+"""A stored update → events of the contract. Pure; knows no network and no account."""
 
 from datetime import UTC, datetime
-from enum import Enum
+from typing import Any
 
-from aiogram.types import ChatMemberUpdated, Message, Update, User
+from aiogram.types import Message, Update
 from pydantic import ValidationError
 
-from channels.base import BadEvent, Edited, Event, Ignored, InboundMessage, Reachability, Sender
-from channels.telegram.content import SERVICE, UNSUPPORTED, files_of, meta_of, text_of
+from channels.base import BadEvent, Echo, Edited, Event, Ignored, InboundMessage
+from channels.telegram import updates
+from channels.telegram.content import SERVICE, UNSUPPORTED, files_of, text_of
+from channels.telegram.meta import meta_of, what_changes
+from channels.telegram.people import author, chat_of, companion, word
 from channels.text import load_json
-
-_LEFT = frozenset({"left", "kicked"})
 
 
 def parse(payload: bytes) -> list[Event]:
@@ -38,50 +39,53 @@ def _event(update: Update) -> Event:
         return _message(message)
     if message := update.edited_message or update.edited_business_message:
         return _edited(message)
-    if update.my_chat_member:
-        return _membership(update.my_chat_member)
-    return Ignored(f"update of a kind we do not use: {_kinds(update)}")
+    return updates.event(update) or Ignored(f"update of a kind we do not use: {_kinds(update)}")
 
 
 def _kinds(update: Update) -> str:
     return ", ".join(sorted(update.model_fields_set | set(update.model_extra or {}) - {"update_id"}))
 
 
-def _word(value: str | Enum) -> str:
-    """The Bot API's word: `str()` of aiogram's enumerations is the name of the Python constant."""
-    return str(value.value) if isinstance(value, Enum) else value
-
-
-def chat_of(message: Message) -> str:
-    """Chat id; for a business account's chat also the connection, without which nobody can answer."""
-    connection = message.business_connection_id
-    return f"{message.chat.id}:{connection}" if connection else str(message.chat.id)
-
-
 def _message(message: Message) -> Event:
-    content = _word(message.content_type)
+    content = word(message.content_type)
     if content in SERVICE:
         return Ignored(f"service message: {content}")
     if message.business_connection_id and message.from_user and message.from_user.id != message.chat.id:
-        return Ignored("written by the owner of the business account")
+        return _from_owner(message)
     text, token = _start(text_of(message))
     quoted = message.reply_to_message
     return InboundMessage(
         chat=chat_of(message),
         external_id=str(message.message_id),
-        sender=_author(message),
+        sender=author(message),
         text=text,
         files=files_of(message),
         reply_to=str(quoted.message_id) if quoted and quoted.chat.id == message.chat.id else "",
         occurred_at=message.date,
         link_token=token,
         unsupported=content if content in UNSUPPORTED else "",
-        meta=meta_of(message),
+        meta=_without_command(meta_of(message)) if token else meta_of(message),
     )
 
 
+def _from_owner(message: Message) -> Event:
+    """The owner of a business account answered by himself."""
+    return Echo(
+        chat=chat_of(message),
+        external_id=str(message.message_id),
+        text=text_of(message),
+        files=files_of(message),
+        recipient=companion(message),
+        occurred_at=message.date,
+    )
+
+
+def _without_command(meta: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in meta.items() if name != "entities"}
+
+
 def _edited(message: Message) -> Event:
-    if _word(message.content_type) in SERVICE:
+    if word(message.content_type) in SERVICE:
         return Ignored("service message changed")
     changed = message.edit_date
     return Edited(
@@ -89,6 +93,7 @@ def _edited(message: Message) -> Event:
         external_id=str(message.message_id),
         text=text_of(message),
         occurred_at=datetime.fromtimestamp(changed, UTC) if changed else message.date,
+        meta=what_changes(message),
     )
 
 
@@ -98,37 +103,3 @@ def _start(text: str) -> tuple[str, str]:
     if command.partition("@")[0] == "/start" and token.strip():
         return "", token.strip()
     return text, ""
-
-
-def _author(message: Message) -> Sender:
-    """Who wrote; anonymous admins and channels write under the name of a chat."""
-    if message.sender_chat or not message.from_user:
-        chat = message.sender_chat or message.chat
-        name = chat.title or chat.full_name or ""
-        return Sender(scope="telegram", external_id=str(chat.id), name=name, username=chat.username or "")
-    return person(message.from_user, phone=_own_phone(message))
-
-
-def person(user: User, *, phone: str = "") -> Sender:
-    return Sender(
-        scope="telegram",
-        external_id=str(user.id),
-        name=user.full_name,
-        username=user.username or "",
-        locale=user.language_code or "",
-        phone=phone,
-    )
-
-
-def _own_phone(message: Message) -> str:
-    """The phone of a shared contact, only when it is the writer's own: then Telegram vouches for it."""
-    contact, user = message.contact, message.from_user
-    if not contact or not user or contact.user_id != user.id:
-        return ""
-    return "+" + contact.phone_number.lstrip("+")
-
-
-def _membership(change: ChatMemberUpdated) -> Event:
-    if change.chat.type != "private":
-        return Ignored("the bot's place in a group changed")
-    return Reachability(person(change.from_user), reachable=_word(change.new_chat_member.status) not in _LEFT)

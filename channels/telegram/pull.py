@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 ALLOWED = [
     "message",
     "edited_message",
+    "callback_query",
+    "message_reaction",
     "my_chat_member",
     "business_connection",
     "business_message",
     "edited_business_message",
+    "deleted_business_messages",
 ]
+"""Reactions come to those only who ask for them."""
 WAIT = 25
 """Seconds that Telegram holds a poll open; its own maximum is 50."""
 
@@ -55,9 +59,11 @@ def _is_id(value: Any) -> bool:
 
 
 def _lane(update: dict[str, Any]) -> str:
-    """The chat's id, wherever the update has one."""
-    for part in update.values():
-        chat = part.get("chat") if isinstance(part, dict) else None
+    """The chat's id, wherever the update has one; a pressed button has it in its message."""
+    parts = [part for part in update.values() if isinstance(part, dict)]
+    inner = [part["message"] for part in parts if isinstance(part.get("message"), dict)]
+    for part in (*parts, *inner):
+        chat = part.get("chat")
         if isinstance(chat, dict) and _is_id(chat.get("id")):
             return str(chat["id"])
     return ""

@@ -14,17 +14,36 @@ from aiogram.methods import (
     SendVoice,
     TelegramMethod,
 )
-from aiogram.types import BufferedInputFile, InputMediaPhoto, InputMediaVideo, ReplyParameters
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    InputMediaVideo,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 
+from channels.acts import Button
 from channels.base import DeliveryError, OutcomeUnknown, OutgoingFile, OutgoingMessage, Rejected, Sent
 from channels.telegram.client import Client
 from channels.telegram.errors import Migrated
-from channels.telegram.limits import MAX_ALBUM, MAX_CAPTION, MAX_FILE, MAX_PHOTO, MAX_TEXT
+from channels.telegram.limits import (
+    MAX_ALBUM,
+    MAX_BUTTON_DATA,
+    MAX_CAPTION,
+    MAX_FILE,
+    MAX_PHOTO,
+    MAX_TEXT,
+)
 from channels.text import clean, split, units
 
 _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 _VOICES = frozenset({"audio/ogg", "audio/opus", "audio/mpeg", "audio/mp4", "audio/x-m4a"})
 _AUDIOS = frozenset({"audio/mpeg", "audio/mp4", "audio/x-m4a"})
+
+NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+"""What an address leads to is the customer's to see when he opens it; agents did not choose a picture."""
 
 Part = TelegramMethod[Any]
 Loaded = tuple[OutgoingFile, bytes]
@@ -90,18 +109,46 @@ def _ids(result: Any) -> list[str]:
 
 
 def _parts(message: OutgoingMessage, loaded: Sequence[Loaded]) -> Iterator[Part]:
-    """Calls in order: text that is no caption, then files. Only the first call quotes."""
+    """Calls in order: text that is no caption, then files. Only the first call quotes.
+
+    Buttons stand below the text, or below a single file; an album cannot have them.
+    """
     common = target(message.chat or message.recipient) | _thread(message)
-    reply = _reply(message)
+    reply, markup = _reply(message), keyboard(message.buttons)
     text = clean(message.text)
-    caption = text if loaded and text.strip() and units(text) <= MAX_CAPTION else None
-    for part in [] if caption else split(text, MAX_TEXT):
-        yield SendMessage(text=part, reply_parameters=reply, **common)
+    fits = units(text) <= MAX_CAPTION and not (markup and len(loaded) > 1)
+    caption = text if loaded and text.strip() and fits else None
+    texts = [] if caption else split(text, MAX_TEXT)
+    for number, part in enumerate(texts, 1):
+        last = markup if number == len(texts) else None
+        yield SendMessage(
+            text=part, reply_parameters=reply, reply_markup=last, link_preview_options=NO_PREVIEW, **common
+        )
         reply = None
+    if texts:
+        markup = None
+    if markup and len(loaded) > 1:
+        raise Rejected("Buttons need a text: several files cannot have them", code="buttons_need_text")
     for album, group in groupby(loaded, key=lambda item: _album(item[0])):
         for chunk in _chunks(list(group), MAX_ALBUM if album else 1):
-            yield _files(chunk, {"caption": caption}, common | {"reply_parameters": reply})
+            first = {"reply_parameters": reply} | ({"reply_markup": markup} if markup else {})
+            yield _files(chunk, {"caption": caption}, common | first)
             caption = reply = None
+
+
+def keyboard(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
+    """Buttons as Telegram takes them; one without data or address comes back with its label."""
+    shown = [[_button(one) for one in row] for row in rows if row]
+    return InlineKeyboardMarkup(inline_keyboard=shown) if shown else None
+
+
+def _button(button: Button) -> InlineKeyboardButton:
+    if button.url:
+        return InlineKeyboardButton(text=button.text, url=button.url)
+    if len(button.data.encode()) > MAX_BUTTON_DATA:
+        raise Rejected(f"A button carries {MAX_BUTTON_DATA} bytes of data at most", code="bad_button")
+    data = button.data or button.text.encode()[:MAX_BUTTON_DATA].decode(errors="ignore")
+    return InlineKeyboardButton(text=button.text, callback_data=data)
 
 
 def _thread(message: OutgoingMessage) -> dict[str, Any]:

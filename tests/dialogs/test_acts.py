@@ -234,6 +234,9 @@ async def test_an_edit_brings_its_place_along_and_says_who_made_it(desk: Desk) -
     place = {"latitude": 55.2, "longitude": 37.2}
     await chat.hear(Edited("yana", asked["external_id"], "55.2, 37.2", meta={"location": place}))
     assert (await shown(desk, asked))["meta"]["location"] == place
+    await chat.hear(
+        Edited("yana", asked["external_id"], "55.2, 37.2", meta={"location": place, "entities": []})
+    )
     sent = await desk.sent(asked["dialog_id"], "Turn left")
     await chat.hear(Edited("yana", await external_id(desk, sent), "Turn right"))
     assert (await shown(desk, sent))["text"] == "Turn right"

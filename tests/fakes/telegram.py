@@ -10,16 +10,16 @@ from contextlib import suppress
 from typing import Any
 
 from tests.fakes.server import serve_forever
-from tests.fakes.telegram_api import BotApi
+from tests.fakes.telegram_acts import Acts
 from tests.fakes.telegram_hooks import TOKEN, SentMessage
 
 __all__ = ["TOKEN", "FakeTelegram", "SentMessage"]
 
 
-class FakeTelegram(BotApi):
+class FakeTelegram(Acts):
     """One bot and everybody who writes to it."""
 
-    controls = ("customer_writes", "customer_edits", "customer_blocks", "fail_next")
+    controls = ("customer_writes", "customer_edits", "customer_presses", "customer_blocks", "fail_next")
 
     def customer_writes(
         self, *, user_id: int = 501, text: str = "", name: str = "Анна Смирнова", chat_id: int | None = None,
@@ -28,12 +28,13 @@ class FakeTelegram(BotApi):
         """A message; `fields` go into it as they are (photo=…, reply_to_message=…). Returns the message."""
         user = self._person(user_id, name, username, language)
         chat = self._chat(user, chat_id)
-        message = {
+        message: dict[str, Any] = {
             "message_id": self._next_message(chat["id"]), "from": user, "chat": chat,
             "date": int(time.time()),
         } | fields  # fmt: skip
         if text:
             message["text"] = text
+        self.written.add((chat["id"], message["message_id"]))
         self.push({"message": message})
         return message
 
@@ -53,6 +54,41 @@ class FakeTelegram(BotApi):
 
     def customer_edits(self, message: dict[str, Any], text: str) -> None:
         self.push({"edited_message": message | {"text": text, "edit_date": int(time.time())}})
+
+    def customer_presses(self, label: str, *, user_id: int = 501) -> str:
+        """Press the button with this label below the newest message that has it. Returns the query."""
+        sent, button = next(
+            (sent, button)
+            for sent in reversed(self.sent)
+            for button in (one for row in sent.keyboard for one in row)
+            if button["text"] == label and not sent.deleted
+        )
+        query = f"query{len(self.calls)}-{sent.message_id}"
+        self.pressed.append(query)
+        self.push({
+            "callback_query": {
+                "id": query, "from": self._person(user_id), "message": self.shown(sent),
+                "chat_instance": "-77", "data": button["callback_data"],
+            }
+        })  # fmt: skip
+        return query
+
+    def customer_reacts(self, message_id: int, *emojis: str, user_id: int = 501) -> None:
+        """All reactions of the person to a message from now on; `:5368:` is a custom emoji."""
+        user = self._person(user_id)
+        custom = {"type": "custom_emoji"}
+        given = [
+            custom | {"custom_emoji_id": one.strip(":")}
+            if one.startswith(":")
+            else {"type": "emoji", "emoji": one}
+            for one in emojis
+        ]
+        self.push({
+            "message_reaction": {
+                "chat": self._chat(user, None), "message_id": message_id, "user": user,
+                "date": int(time.time()), "old_reaction": [], "new_reaction": given,
+            }
+        })  # fmt: skip
 
     def customer_blocks(self, user_id: int, *, blocked: bool = True) -> None:
         (self.blocked.add if blocked else self.blocked.discard)(user_id)
@@ -91,10 +127,6 @@ class FakeTelegram(BotApi):
             return {"id": chat_id, "type": "supergroup", "title": "Группа"}
         names = {key: user[key] for key in ("first_name", "last_name", "username") if key in user}
         return {"id": user["id"], "type": "private"} | names
-
-    def _next_message(self, chat: int) -> int:
-        self._message_id[chat] = self._message_id.get(chat, 0) + 1
-        return self._message_id[chat]
 
 
 def main() -> None:

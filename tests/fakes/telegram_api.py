@@ -8,17 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes.server import Fault, Upload, parameters
+from tests.fakes.telegram_content import Refused, caption_of, content_of, keyboard_of, length
 from tests.fakes.telegram_hooks import Hooks, SentMessage
 
 DOWNLOAD_LIMIT = 20 << 20
 Result = tuple[int, dict[str, Any]]
-
-
-class Refused(Exception):
-    """An answer with `ok: false`."""
-
-    def __init__(self, status: int, description: str, **parameters: Any) -> None:
-        self.status, self.description, self.parameters = status, description, parameters
 
 
 class BotApi(Hooks):
@@ -169,14 +163,14 @@ class BotApi(Hooks):
         chat, text = self._target(values), str(values.get("text", ""))
         if not text.strip():
             raise Refused(400, "Bad Request: message text is empty")
-        if len(text.encode("utf-16-le")) // 2 > 4096:
+        if length(text) > 4096:
             raise Refused(400, "Bad Request: message is too long")
         return self._store("sendMessage", chat, values, text=text)
 
     def _media(self, kind: str, values: dict[str, Any], files: dict[str, Upload]) -> dict[str, Any]:
         chat = self._target(values)
         upload = _attached(str(values.get(kind, "")), files)
-        return self._store(f"send{kind.title()}", chat, values, text=_caption(values), file=upload)
+        return self._store(f"send{kind.title()}", chat, values, text=caption_of(values), file=upload)
 
     def _on_sendphoto(self, values: dict[str, Any], files: dict[str, Upload]) -> dict[str, Any]:
         upload = _attached(str(values.get("photo", "")), files)
@@ -203,7 +197,7 @@ class BotApi(Hooks):
         pairs = [(item, _attached(item["media"], files)) for item in items]
         album = f"album{len(self.sent)}"
         return [
-            self._store("sendMediaGroup", chat, values, text=_caption(item), file=upload, album=album)
+            self._store("sendMediaGroup", chat, values, text=caption_of(item), file=upload, album=album)
             for item, upload in pairs
         ]
 
@@ -234,16 +228,26 @@ class BotApi(Hooks):
         given = values.get("reply_parameters")
         reply = json.loads(given)["message_id"] if given else None
         sent = SentMessage(method, chat, self._next_message(chat), text, file, reply, album, values)
+        sent.keyboard = keyboard_of(values) if method != "sendMediaGroup" else []
         self.sent.append(sent)
+        return self.shown(sent)
+
+    def shown(self, sent: SentMessage) -> dict[str, Any]:
+        """A message of the bot as the Bot API shows it."""
         names = (
             {"first_name": "Анна", "type": "private"}
-            if chat > 0
+            if sent.chat_id > 0
             else {"type": "supergroup", "title": "Группа"}
         )
-        return {
-            "message_id": sent.message_id, "from": self.me, "date": int(time.time()), "text": text,
-            "chat": {"id": chat} | names,
+        message: dict[str, Any] = {
+            "message_id": sent.message_id, "from": self.me, "date": int(sent.date),
+            "chat": {"id": sent.chat_id} | names,
         }  # fmt: skip
+        if sent.text:
+            message["caption" if sent.file else "text"] = sent.text
+        if sent.keyboard:
+            message["reply_markup"] = {"inline_keyboard": sent.keyboard}
+        return message | content_of(sent)
 
 
 def _refusal(status: int, description: str, **extra: Any) -> Result:
@@ -256,10 +260,3 @@ def _attached(value: str, files: dict[str, Upload]) -> Upload:
     if name not in files:
         raise Refused(400, "Bad Request: wrong remote file identifier specified")
     return files[name]
-
-
-def _caption(values: dict[str, Any]) -> str:
-    caption = str(values.get("caption") or "")
-    if len(caption.encode("utf-16-le")) // 2 > 1024:
-        raise Refused(400, "Bad Request: message caption is too long")
-    return caption

@@ -1,6 +1,7 @@
 """Telegram's side of the updates: the queue, and webhooks with the order and the retries of the real ones."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ class SentMessage:
     reply_to: int | None = None
     album: str = ""
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
+    keyboard: list[list[dict[str, Any]]] = field(default_factory=list)
+    date: float = field(default_factory=time.time, repr=False)
+    edited: int = 0
+    deleted: bool = False
 
 
 class Hooks(FakeServer):
@@ -53,6 +58,15 @@ class Hooks(FakeServer):
         self.avatars: dict[int, str] = {}
         self.blocked: set[int] = set()
         self.migrated: dict[int, int] = {}
+        self.written: set[tuple[int, int]] = set()
+        """Chat and number of what customers wrote."""
+        self.reactions: dict[tuple[int, int], list[str]] = {}
+        """The bot's, by chat and number of the message."""
+        self.pressed: list[str] = []
+        """Queries of pressed buttons that wait for an answer."""
+        self.connections = {"bc77"}
+        """Business accounts that the bot serves."""
+        self.read: list[tuple[int, int]] = []
         self.webhook: dict[str, Any] = {}
         self.webhook_log: list[tuple[int, int]] = []
         """(update_id, status) of each webhook call, in order."""
@@ -63,6 +77,10 @@ class Hooks(FakeServer):
         self._message_id: dict[int, int] = {}
         self._poller: asyncio.Event | None = None
         self._changed = asyncio.Event()
+
+    def _next_message(self, chat: int) -> int:
+        self._message_id[chat] = self._message_id.get(chat, 0) + 1
+        return self._message_id[chat]
 
     def push(self, update: dict[str, Any]) -> dict[str, Any]:
         """Queue an update of any form, for the poll or the webhook. Returns it with its id."""
@@ -89,7 +107,7 @@ class Hooks(FakeServer):
     def _schedule(self, update: dict[str, Any]) -> None:
         """Calls of one chat go one after another; chats side by side."""
         part = next((value for value in update.values() if isinstance(value, dict)), {})
-        lane = part.get("chat", {}).get("id", 0)
+        lane = (part.get("chat") or part.get("message", {}).get("chat", {})).get("id", 0)
         waiting = self.pushes.get(lane)
         if waiting is not None:
             waiting.append(update)
