@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import orjson
+
 from channels.base import Batch, RawEvent, RetryLater, WebhookReply, WebhookRequest
 from channels.vk import history
 from channels.vk.client import VERSION, Client
@@ -104,9 +106,16 @@ async def _recover(client: Client, place: _Place, answer: dict[str, Any]) -> Asy
 
 
 def raw_event(update: dict[str, Any]) -> RawEvent:
-    payload = json.dumps(update).encode()
+    payload = _dumped(update)
     key = str(update.get("event_id") or "sha256:" + hashlib.sha256(payload).hexdigest())
     return RawEvent(key=key, payload=payload, lane=_lane(update))
+
+
+def _dumped(update: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(update)
+    except TypeError:  # halves of pairs, numbers beyond 64 bits
+        return json.dumps(update).encode()
 
 
 def _message(update: Any) -> dict[str, Any]:

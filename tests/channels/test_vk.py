@@ -29,6 +29,7 @@ from channels.base import (
 )
 from channels.vk.adapter import VkAdapter, VkSettings
 from channels.vk.errors import of_code
+from channels.vk.pull import raw_event
 from channels.vk.send import random_id
 from tests.channels.contract.kit import file
 from tests.fakes.vk import GROUP, FakeVk
@@ -426,3 +427,10 @@ async def test_a_foreign_community_is_refused(fake: FakeVk) -> None:
     with pytest.raises(Rejected):
         await adapter.check()
     await adapter.close()
+
+
+def test_what_orjson_cannot_write_is_stored_all_the_same() -> None:
+    for text in ("\ud800", 2**70):
+        event = raw_event({"event_id": "e", "object": {"peer_id": 7, "text": text}})
+        assert json.loads(event.payload)["object"]["text"] == text
+        assert event.lane == "7"
