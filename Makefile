@@ -42,6 +42,7 @@ dev: ## Install the Python packages of the tests too
 
 peers: ## Install the system programs the tests talk to
 	@./scripts/peers.sh
+	@./scripts/corpora.sh
 
 lock: ## Pin the Python packages anew after a change of pyproject.toml
 	@./scripts/lock.sh

@@ -297,7 +297,8 @@ class Receipt:
     """News about a message of ours."""
 
     chat: str
-    status: Literal["delivered", "read", "failed"]
+    status: Literal["delivered", "read", "failed", "noted"]
+    """`noted`: the status stays as it is, `reason` is shown beside (a delay, a copy that was lost)."""
     external_id: str = ""
     """Empty with `read`: everything of ours in this chat up to `up_to`."""
     up_to: str = ""
@@ -305,6 +306,8 @@ class Receipt:
     reason: str = ""
     alias: str = ""
     """Mail: Message-ID of ours instead of chat and external id."""
+    recipient: str = ""
+    """Mail: whom the news is about; of one in copy it is a note, not a failure."""
 
 
 @dataclass(frozen=True, slots=True)

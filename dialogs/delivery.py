@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import facts
@@ -24,6 +24,12 @@ async def receipt(session: AsyncSession, event: Receipt, *, channel_id: UUID) ->
     where = _which(event, channel_id)
     if where is None:
         return False
+    if event.status == "noted":
+        return await _note(session, where, event.reason, channel_id=channel_id)
+    if event.status == "failed" and event.recipient:
+        copied = _in_copy(event.recipient)
+        if await _note(session, where & copied, f"{event.recipient}: {event.reason}", channel_id=channel_id):
+            return True
     values: dict[str, object] = {"status": event.status}
     if event.status == "failed":
         values |= {"error": clean(event.reason)[:1000], "error_code": "bounced"}
@@ -48,6 +54,28 @@ async def receipt(session: AsyncSession, event: Receipt, *, channel_id: UUID) ->
     for dialog_id in {row.dialog_id for row in rows} if event.status == "failed" else ():
         await waiting.recount(session, dialog_id)
     return bool(rows)
+
+
+def _in_copy(address: str) -> ColumnElement[bool]:
+    """Whether the agent sent the message to others, and the address is one beside."""
+    mail, one = Message.meta["mail"], [address]
+    among = or_(mail["cc"].contains(one), mail["bcc"].contains(one))
+    return among | (mail["to"].contains(one) & (func.jsonb_array_length(mail["to"]) > 1))
+
+
+async def _note(session: AsyncSession, where: ColumnElement[bool], note: str, *, channel_id: UUID) -> bool:
+    """Show something beside a message whose status stays; what was noted before stays, too."""
+    text = func.concat_ws("\n", Message.meta["note"].astext, clean(note)[:500])
+    rows = await session.execute(
+        update(Message)
+        .where(Message.channel_id == channel_id, Message.direction == "out", where)
+        .values(meta=Message.meta.op("||")(func.jsonb_build_object("note", func.right(text, 1000))))
+        .returning(Message.id, Message.customer_id, Message.dialog_id, Message.status)
+    )
+    found = rows.all()
+    for row in found:
+        await tell(session, row.id, row.customer_id, row.dialog_id, row.status or "sent")
+    return bool(found)
 
 
 def _which(event: Receipt, channel_id: UUID) -> ColumnElement[bool] | None:

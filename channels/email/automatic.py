@@ -4,13 +4,13 @@ import re
 from email.message import Message
 
 from channels.base import Event, Ignored, Receipt
-from channels.email import headers, parts, threading
+from channels.email import bounces, headers, parts, threading
 from channels.email.charsets import decode
 
 MAX_SCAN = 262_144
 
 _BOUNCE_SENDER = re.compile(
-    r"^(?:mailer-daemon|postmaster|mail-daemon|mailer_daemon|maildaemon|bounces?)[@+=-]"
+    r"^(?:mailer-daemon|postmaster|mail-daemon|mailer_daemon|maildaemon|bounces?|ndr)[@+=-]"
 )
 _BOUNCE_SUBJECT = re.compile(
     r"undeliver|delivery (?:status|fail|problem|delay)|delivery (?:has )?failed|returned (?:mail|to sender)|"
@@ -63,9 +63,7 @@ def report(
     """What a bounce or read receipt says about a mail of ours; None: it is something else, or about
     a mail that we cannot name. `ours` are Message-IDs from signed addresses it was sent to.
     """
-    statuses = [
-        leaf for leaf in leaves if leaf.mime in ("message/delivery-status", "message/global-delivery-status")
-    ]
+    statuses = bounces.statuses(leaves)
     if not statuses and not is_bounce(message):
         return None
     subject_id = _about(message, leaves, secret) or next(iter(ours), "")
@@ -74,7 +72,9 @@ def report(
     if parts.parameter(message, "report-type").lower() == "disposition-notification":
         return _read_receipt(leaves, subject_id)
     if parts.parameter(message, "report-type").lower() == "feedback-report":
-        return None
+        return Receipt(
+            chat="", status="noted", alias=subject_id, reason="The recipient reported it as unwanted mail."
+        )
     return _verdict(message, statuses, leaves, subject_id)
 
 
@@ -102,12 +102,17 @@ def _verdict(
     fields = "\n".join(_decoded(leaf) for leaf in statuses)
     actions = {value.lower() for value in re.findall(r"(?im)^action:\s*([a-z]+)", fields)}
     status = _field(fields, "status")
-    if actions and "failed" not in actions:
+    about = bounces.recipients(message, leaves)
+    delayed = "delayed" in actions or (not actions and status.startswith("4"))
+    if actions and not actions & {"failed", "delayed"}:
         return Ignored(f"delivery report: {', '.join(sorted(actions))}")
-    if not actions and (status.startswith("4") or _DELAY.search(headers.text(message, "subject"))):
-        return Ignored("delivery report: delayed")
     reason = re.sub(r"^[\w-]+;\s*", "", _field(fields, "diagnostic-code")) or status or _first_words(leaves)
-    return Receipt(chat="", status="failed", alias=alias, reason=reason[:300])
+    who = next(iter(about), "")
+    if "failed" not in actions and (delayed or _DELAY.search(headers.text(message, "subject"))):
+        return Receipt(chat="", status="noted", alias=alias, recipient=who, reason=f"Delayed: {reason}"[:300])
+    if about and all(bounces.only_in_copy(one, leaves) for one in about):
+        return Receipt(chat="", status="noted", alias=alias, recipient=who, reason=f"{who}: {reason}"[:300])
+    return Receipt(chat="", status="failed", alias=alias, recipient=who, reason=reason[:300])
 
 
 def _field(fields: str, name: str) -> str:

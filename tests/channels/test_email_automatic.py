@@ -54,11 +54,22 @@ text
 def test_a_bounce_fails_our_message(kind: str) -> None:
     event = only(dsn(kind=kind))
     assert event == Receipt(
-        chat="", status="failed", alias=OURS, reason="550 5.1.1 <anna@customer.test>: user unknown"
+        chat="",
+        status="failed",
+        alias=OURS,
+        reason="550 5.1.1 <anna@customer.test>: user unknown",
+        recipient="anna@customer.test",
     )
 
 
-@pytest.mark.parametrize("action", ["delayed", "relayed", "delivered", "expanded"])
+def test_a_delay_is_noted() -> None:
+    event = only(dsn(action="delayed", status="4.4.1"))
+    assert isinstance(event, Receipt)
+    assert (event.status, event.recipient) == ("noted", "anna@customer.test")
+    assert event.reason.startswith("Delayed: ")
+
+
+@pytest.mark.parametrize("action", ["relayed", "delivered", "expanded"])
 def test_news_without_harm_changes_nothing(action: str) -> None:
     assert isinstance(only(dsn(action=action, status="4.4.1")), Ignored)
 

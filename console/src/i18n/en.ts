@@ -101,6 +101,12 @@ const en: Messages = {
     customer: { started: 'The customer started the conversation', blocked: 'The customer stopped accepting messages', unblocked: 'The customer accepts messages again', joined: 'The customer came by a link' },
     dialog: { closed: '{who}: dialog closed', reopened: 'Dialog reopened', woken: 'The snoozed dialog is back', opened: 'Dialog opened' },
   },
+  mail: {
+    to: 'To', cc: 'Cc', bcc: 'Bcc', subject: 'Subject', from: 'From {who}', replyAll: 'Reply to all', forward: 'Forward', raw: 'As it came (.eml)', passedOn: 'Forwarded message',
+    newPerson: 'Somebody else than the customer: his own contact stays separate', open: 'Copy, subject…', close: 'Only to the customer', theCustomer: 'the customer', sameSubject: 'as before',
+    wrong: 'Not an address: {who}', outside: 'Nobody of this thread: {who}', forwardHint: 'The files of the message go along; the customer does not get it.',
+    by: { token: 'here by the signed address', 'message-id': 'here as an answer to our mail', reference: 'here as it names a mail of this thread', tag: 'here by the number in its subject' },
+  },
   composer: {
     title: 'Reply', placeholder: 'Reply to the customer', notePlaceholder: 'Note for the staff', to: 'To {name}', noteTo: 'Note: the customer will not see it',
     toMessage: 'switch to message', note: 'Note for the staff', send: 'Send', save: 'Save', sendHint: 'Enter sends, Ctrl+Enter sends and closes', attach: 'Attach a file',

@@ -1,6 +1,7 @@
 /** Drafts of the composer, one per dialog, kept in the browser. */
 
 import type { Attachment } from '@/api/types'
+import type { MailDraft } from './mail'
 
 export interface Draft {
   text: string
@@ -9,13 +10,15 @@ export interface Draft {
   route: string | null
   reply: { id: string; text: string } | null
   files: Attachment[]
+  /** What was chosen for a mail; null: an answer to the customer alone. */
+  mail: MailDraft | null
 }
 
 type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
 const key = (dialog: string) => `otklik.draft.${dialog}`
 
-export const emptyDraft = (): Draft => ({ text: '', note: false, route: null, reply: null, files: [] })
+export const emptyDraft = (): Draft => ({ text: '', note: false, route: null, reply: null, files: [], mail: null })
 
 export const isEmpty = (draft: Draft) => !draft.text.trim() && draft.files.length === 0 && !draft.reply
 

@@ -9,6 +9,7 @@ import { useDrafts } from '@/stores/drafts'
 import { useSession } from '@/stores/session'
 import { useThreads } from '@/stores/threads'
 import { useToasts } from '@/stores/toasts'
+import { split } from '@/state/mail'
 import type { Route } from './routes'
 
 /** `crypto.randomUUID` is missing on plain http that is not localhost. */
@@ -29,15 +30,23 @@ function optimistic(dialog: Dialog, draft: Draft, route: Route | undefined, key:
     reply_to: draft.reply ? { ...draft.reply, direction: 'in' } : null, attachments: draft.files, created_at: now,
     occurred_at: null, edited_at: null, status: draft.note ? null : 'queued', error: null, error_code: null,
     send_after: null, client_key: key, sent_at: null, delivered_at: null, read_at: null, deleted_at: null, reactions: [],
-    acts: [], meta: {}, local: 'saving',
+    acts: [], meta: { ...mailOf(draft, route) }, local: 'saving',
   }
 }
 
-function body(draft: Draft, key: string, seen: number): NewMessage {
+/** Only of a mail, and only what was filled in. */
+function mailOf(draft: Draft, route: Route | undefined): Pick<NewMessage, 'mail'> {
+  if (!draft.mail || draft.note || route?.kind !== 'email') return {}
+  const { to, cc, bcc, subject, forward } = draft.mail
+  return { mail: { to: split(to), cc: split(cc), bcc: split(bcc), subject: subject.trim(), forward } }
+}
+
+function body(draft: Draft, route: Route | undefined, key: string, seen: number): NewMessage {
   const [identity, channel] = draft.note || !draft.route ? [] : draft.route.split(':')
   return {
     client_key: key, direction: draft.note ? 'note' : 'out', text: draft.text.trim(),
     attachment_ids: draft.files.map((f) => f.id), reply_to_id: draft.reply?.id ?? null, seen_seq: seen || null,
+    ...mailOf(draft, route),
     ...(channel && identity ? { channel_id: channel, identity_id: identity } : {}),
   }
 }
@@ -60,9 +69,9 @@ export function useSend(dialog: () => Dialog) {
     const local = optimistic(at, draft, route, key, session.me?.id ?? '')
     const seen = anyway || draft.note ? 0 : lastSeq(threads.get(at.customer.id))
     changed.value = false
-    drafts.set(at.id, { text: '', files: [], reply: null })
+    drafts.set(at.id, { text: '', files: [], reply: null, mail: null })
     try {
-      await threads.send(local, body(draft, key, seen))
+      await threads.send(local, body(draft, route, key, seen))
       return true
     } catch (error) {
       returned(at.id, draft, local, error)
@@ -77,7 +86,7 @@ export function useSend(dialog: () => Dialog) {
     }
     threads.drop(local)
     drafts.restore(id, draft.text)
-    drafts.set(id, { files: [...draft.files, ...drafts.get(id).files], reply: drafts.get(id).reply ?? draft.reply })
+    drafts.set(id, { files: [...draft.files, ...drafts.get(id).files], reply: drafts.get(id).reply ?? draft.reply, mail: drafts.get(id).mail ?? draft.mail })
     if (error instanceof ApiError && error.code === 'dialog_changed') changed.value = true
     else toasts.fail(error)
   }
