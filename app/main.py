@@ -44,6 +44,7 @@ from dialogs.api import router as dialogs
 from dialogs.api_acts import router as acts
 from dialogs.api_customers import router as customers
 from dialogs.api_mail import router as mail
+from dialogs.api_merges import router as merges
 from dialogs.api_search import router as search
 from dialogs.channel_health import router as channel_health
 from tasks.api import router as tasks
@@ -69,6 +70,7 @@ _ROUTERS = (
     channel_health,
     customers,
     mail,
+    merges,
     search,
     tasks,
     sync.router,

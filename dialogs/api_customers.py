@@ -13,11 +13,11 @@ from app.core.errors import NotFound
 from channels import registry
 from channels.models import Channel
 from dialogs import access, customers, file_store, linking, queries
+from dialogs.customer_schemas import CustomerCard
 from dialogs.models import Customer
 from dialogs.schemas import (
     AttachmentOut,
     ContactNew,
-    CustomerCard,
     CustomerChange,
     CustomerOut,
     LinkNew,
@@ -44,7 +44,10 @@ async def customers_list(
 
 @plain.get("/customers/{customer_id}", operation_id="customer_get")
 async def customer_get(session: Session, caller: Caller, customer_id: UUID) -> CustomerCard:
-    """The customer with his contacts and dialogs; his tasks: `GET /tasks?customer_id=`."""
+    """The customer with his contacts and dialogs; his tasks: `GET /tasks?customer_id=`.
+
+    Of one who was merged into another, the other's card.
+    """
     return await customers.card(session, caller, customer_id)
 
 

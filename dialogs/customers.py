@@ -9,9 +9,10 @@ from app.agents.viewer import Viewer
 from app.core import facts, paging
 from app.core.errors import Conflict, Invalid
 from channels.base import Sender
-from dialogs import access, linking, queries
+from dialogs import access, fields, linking, merging, queries
+from dialogs.customer_schemas import CustomerCard
 from dialogs.models import Customer, Dialog, Identity
-from dialogs.schemas import ContactNew, CustomerCard, CustomerChange, CustomerOut
+from dialogs.schemas import ContactNew, CustomerChange, CustomerOut
 
 _SCOPES = {"email": "email", "telegram": "telegram", "vk": "vk"}
 
@@ -38,11 +39,16 @@ async def search(
 
 
 async def card(session: AsyncSession, viewer: Viewer, customer_id: UUID) -> CustomerCard:
-    """All about a customer that the viewer may see."""
+    """All about a customer that the viewer may see; of one who was merged, about whom he was merged into."""
+    customer = await session.get(Customer, customer_id, populate_existing=True)
+    if customer is not None and customer.merged_into_id is not None:
+        return await card(session, viewer, customer.merged_into_id)
     newest = await access.newest_visible(session, viewer, customer_id)
-    customer = (await queries.customers(session, [customer_id]))[customer_id]
+    assert customer is not None, "he has a dialog"
     return CustomerCard.model_construct(
-        **dict(customer),
+        **dict(queries.customer(customer)),
+        also=await fields.also(session, customer),
+        merges=await merging.history(session, customer_id),
         identities=await queries.identities(session, customer_id),
         dialogs=await queries.dialogs_of(session, customer_id, up_to=newest),
     )

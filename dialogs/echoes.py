@@ -140,9 +140,11 @@ async def _recipient(session: AsyncSession, event: Echo, raw: "Raw") -> Identity
     if event.recipient is None:
         return None
     found: Identity | None = await session.scalar(
-        select(Identity).where(
+        select(Identity)
+        .where(
             Identity.scope == (event.recipient.scope or str(raw.channel_id)),
             Identity.external_id == clean(event.recipient.external_id),
         )
+        .with_for_update(key_share=True, read=True)
     )
     return found

@@ -37,6 +37,8 @@ delete from customers
 where id in (
     select c.id from customers c
     where c.created_at < now() - cast(:older as interval)
+      and c.merged_into_id is null
+      and not exists (select from customers m where m.merged_into_id = c.id)
       and not exists (select from identities i where i.customer_id = c.id)
       and not exists (select from dialogs d where d.customer_id = c.id)
       and not exists (select from messages m where m.customer_id = c.id)

@@ -13,7 +13,7 @@ from app.core import clock, facts
 from app.core.config import Settings
 from app.core.errors import Invalid, NotFound
 from channels.models import Channel
-from dialogs import access, acts, messages, work
+from dialogs import access, acts, belonging, messages, standing, work
 from dialogs.messages import CustomerHasDialog
 from dialogs.models import Dialog, Identity
 from dialogs.schemas import DialogStart
@@ -84,6 +84,7 @@ async def close(session: AsyncSession, viewer: Viewer, dialog_id: UUID) -> None:
     dialog.status, dialog.snoozed_until, dialog.waiting_since = "closed", None, None
     dialog.closed_at, dialog.closed_by = clock.now(), viewer.agent_id
     await _told(session, viewer, dialog, "dialog.closed")
+    await standing.forget(session, dialog.customer_id)
 
 
 async def reopen(session: AsyncSession, viewer: Viewer, dialog_id: UUID) -> None:
@@ -121,6 +122,7 @@ async def start(session: AsyncSession, viewer: Viewer, new: DialogStart) -> UUID
 
     Only for who sees the customer's newest dialog: a newer one would open to him what others said since.
     """
+    await belonging.hold(session, new.customer_id)
     newest_seen = await session.scalar(
         select(access.visible(viewer))
         .where(Dialog.customer_id == new.customer_id)

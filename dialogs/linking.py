@@ -11,8 +11,9 @@ from app.agents.viewer import Viewer
 from app.core import clock, facts, secrets
 from app.core.config import Settings
 from channels.base import Sender
-from dialogs import joining, routing
-from dialogs.models import Identity, LinkToken
+from dialogs import belonging, merging, routing
+from dialogs.identity_models import LinkToken
+from dialogs.models import Identity
 from dialogs.store import clean
 
 VALID = timedelta(days=7)
@@ -77,21 +78,33 @@ async def attach(
     channel_id: UUID | None,
     actor: facts.Actor = facts.SYSTEM,
 ) -> Identity:
-    """The identity, belonging to the customer; one that belonged to another brings its history along."""
+    """The identity, belonging to the customer; whom it belonged to is merged into him (`merging`)."""
     scope = sender.scope or str(channel_id)
+    before = await _owner(session, scope, sender)
+    if before is not None:
+        customer_id = await belonging.root(session, customer_id)
+        if before != customer_id:
+            await merging.prove(session, kept=customer_id, merged=before, actor=actor)
+    customer_id = await belonging.hold(session, customer_id)
     identity = await _identity(session, customer_id, scope=scope, sender=sender, kind=kind)
-    before = identity.customer_id
-    if before != customer_id:
-        await joining.move(session, identity, to=customer_id)
     await facts.record(
         session,
         "identity.added",
         actor=actor,
         customer_id=customer_id,
         channel_id=channel_id,
-        data={"identity_id": str(identity.id), "from_customer_id": str(before)},
+        data={"identity_id": str(identity.id), "from_customer_id": str(before or customer_id)},
     )
     return identity
+
+
+async def _owner(session: AsyncSession, scope: str, sender: Sender) -> UUID | None:
+    found: UUID | None = await session.scalar(
+        select(Identity.customer_id).where(
+            Identity.scope == scope, Identity.external_id == clean(sender.external_id)
+        )
+    )
+    return found
 
 
 async def _identity(

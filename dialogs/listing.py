@@ -55,10 +55,11 @@ def message_words() -> Index:
 
 
 def customer_lists() -> tuple[Index, ...]:
-    """By name, by parts of words, and what a list of dialogs shows of a customer."""
+    """By name, by parts of words, what a list of dialogs shows of a customer, and those merged into one."""
     return (
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_shown", "id", postgresql_include=["name", "avatar_key"]),
+        Index("ix_customers_merged", "merged_into_id", postgresql_where=sql("merged_into_id is not null")),
         found_by_part("customers"),
     )
 

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Computed,
     ForeignKey,
     Index,
-    LargeBinary,
     Sequence,
     UniqueConstraint,
 )
@@ -49,6 +48,10 @@ class Customer(Base):
     about: Mapped[str] = mapped_column(server_default="")
     locale: Mapped[str] = mapped_column(server_default="")
     avatar_key: Mapped[str | None]
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    """Whose he is for as long as merges stand (`dialogs.merging`); never one who is merged himself."""
+    borrowed: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'::jsonb"))
+    """Fields that were empty and show what a merged customer's say."""
     created_at: Mapped[created]
     words: Mapped[str] = mapped_column(Computed(listing.CUSTOMER_WORDS, persisted=True), deferred=True)
     """What he is found by."""
@@ -70,6 +73,8 @@ class Identity(Base):
     name: Mapped[str] = mapped_column(server_default="")
     username: Mapped[str] = mapped_column(server_default="")
     reachable: Mapped[bool] = mapped_column(server_default=sql("true"))
+    origin_id: Mapped[UUID | None]
+    """Whose it is when no merge stands; null: `customer_id`. No foreign key: nobody looks from there."""
     profiled_at: Mapped[datetime | None]
     """When name and avatar were asked from the platform."""
     created_at: Mapped[created]
@@ -121,6 +126,10 @@ class Dialog(Base):
     task_count: Mapped[int] = mapped_column(server_default=sql("0"))
     """Unfinished tasks linked to it; kept by `tasks`."""
     next_deadline_at: Mapped[datetime | None]
+    origin_id: Mapped[UUID | None]
+    """Whose it is when no merge stands; null: `customer_id`."""
+    apart: Mapped[dict[str, Any] | None]
+    """How it stands while its customer has another one open, and without that: see `dialogs.standing`."""
     place: Mapped[int] = mapped_column(BigInteger, Computed(listing.PLACE, persisted=True), deferred=True)
     """Where it stands among those of its status."""
 
@@ -282,17 +291,3 @@ class Attachment(Base):
         Index("ix_attachments_message", "message_id", "position"),
         Index("ix_attachments_pending", "next_attempt_at", postgresql_where=sql("state = 'pending'")),
     )
-
-
-class LinkToken(Base):
-    """A one-time deep link that joins a new identity to a known customer; kept as a hash only."""
-
-    __tablename__ = "link_tokens"
-
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
-    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"))
-    created_by: Mapped[UUID | None]
-    created_at: Mapped[created]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]

@@ -274,7 +274,8 @@ async def identities(session: AsyncSession, customer_id: UUID) -> list[IdentityO
 
 
 MATCHING = """
-select id from customers where words like {} union all select customer_id from identities where words like {}
+select coalesce(merged_into_id, id) from customers where words like {}
+union all select customer_id from identities where words like {}
 """
 """Customers of whom a name, phone, mail or contact holds words, as `like` writes them."""
 
@@ -289,6 +290,6 @@ def like(words: str) -> str:
 def matches(words: str) -> ColumnElement[bool]:
     """Condition on `Customer`: see `MATCHING`."""
     pattern = like(words)
-    found = select(Customer.id).where(Customer.words.like(pattern))
+    found = select(func.coalesce(Customer.merged_into_id, Customer.id)).where(Customer.words.like(pattern))
     known = select(Identity.customer_id).where(Identity.words.like(pattern))
     return Customer.id.in_(found.union_all(known))

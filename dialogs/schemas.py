@@ -169,11 +169,6 @@ class Thread(BaseModel):
     has_more: bool = Field(description="There is more beyond this part, in the direction that was asked for.")
 
 
-class CustomerCard(CustomerOut):
-    identities: list[IdentityOut]
-    dialogs: list[DialogOut]
-
-
 # --- requests -------------------------------------------------------------------------------
 
 

@@ -72,9 +72,10 @@ async def failed(
 ) -> None:
     """The platform will not take it: the customer waits again."""
     await _lock_dialog(session, claimed.dialog_id)
-    if not await _settle(session, claimed, "failed", error=error):
+    dialog_id = await _settle(session, claimed, "failed", error=error)
+    if dialog_id is None:
         return
-    await _answer_lost(session, claimed.dialog_id)
+    await _answer_lost(session, dialog_id)
     if unreachable:
         await _unreachable(session, claimed)
 
@@ -82,8 +83,9 @@ async def failed(
 async def unknown(session: AsyncSession, claimed: "Claimed", error: DeliveryError) -> None:
     """Nobody can say whether the platform took it; a person decides whether to send again."""
     await _lock_dialog(session, claimed.dialog_id)
-    if await _settle(session, claimed, "unknown", error=error):
-        await _answer_lost(session, claimed.dialog_id)
+    dialog_id = await _settle(session, claimed, "unknown", error=error)
+    if dialog_id is not None:
+        await _answer_lost(session, dialog_id)
 
 
 async def _answer_lost(session: AsyncSession, dialog_id: "UUID") -> None:
@@ -117,9 +119,12 @@ async def requeue(
 
 async def _settle(
     session: AsyncSession, claimed: "Claimed", status: str, *, error: DeliveryError | None, **values: Any
-) -> bool:
-    """False when the message is in another state by now: its sender was taken for dead, an echo came."""
-    changed = await session.scalar(
+) -> "UUID | None":
+    """The message's dialog, which may have become another one while it was on its way.
+
+    None when the message is in another state by now: its sender was taken for dead, an echo came.
+    """
+    changed = await session.execute(
         update(Message)
         .where(
             Message.id == claimed.id,
@@ -132,30 +137,33 @@ async def _settle(
             error_code=error.code if error else None,
             **({"next_attempt_at": None} | values),
         )
-        .returning(Message.id)
+        .returning(Message.customer_id, Message.dialog_id)
     )
-    if changed is None:
-        return False
+    row = changed.first()
+    if row is None:
+        return None
     _OUTGOING.labels(claimed.kind, status).inc()
-    await delivery.tell(session, claimed.id, claimed.customer_id, claimed.dialog_id, status)
-    return True
+    await delivery.tell(session, claimed.id, row.customer_id, row.dialog_id, status)
+    dialog_id: UUID = row.dialog_id
+    return dialog_id
 
 
 async def _unreachable(session: AsyncSession, claimed: "Claimed") -> None:
-    identity_id = await session.scalar(
+    changed = await session.execute(
         update(Identity)
         .where(Identity.id == select(Message.identity_id).where(Message.id == claimed.id).scalar_subquery())
         .values(reachable=False)
-        .returning(Identity.id)
+        .returning(Identity.id, Identity.customer_id)
     )
-    await facts.record(
-        session,
-        "identity.reachability",
-        actor=facts.SYSTEM,
-        customer_id=claimed.customer_id,
-        channel_id=claimed.channel_id,
-        data={"identity_id": str(identity_id), "reachable": False},
-    )
+    for identity_id, customer_id in changed:
+        await facts.record(
+            session,
+            "identity.reachability",
+            actor=facts.SYSTEM,
+            customer_id=customer_id,
+            channel_id=claimed.channel_id,
+            data={"identity_id": str(identity_id), "reachable": False},
+        )
 
 
 async def stop_channel(session: AsyncSession, channel_id: "UUID", error: Unauthorized) -> None:

@@ -3,6 +3,8 @@
 -- there already settles the raw event alone and gives no row; a raw event settled by another, or whose turn it
 -- is not, gives no row either. When both come at once, the second raises unique_violation on pk_message_keys: the
 -- insert of the key has no ON CONFLICT on purpose, so that the whole statement undoes itself.
+-- A known identity is locked as the foreign key of its message would lock it at the end: who gives it to another
+-- customer waits, or was quicker, and then the customer is the new one (`dialogs.belonging`).
 with settled as (
     update inbound i
     set state = 'done', error = null, done_at = now(), attempts = attempts + 1
@@ -19,7 +21,7 @@ mid as (
       and (not $25 or exists (select from settled))
 ),
 known as (
-    select id, customer_id from identities where scope = $3 and external_id = $4
+    select id, customer_id from identities where scope = $3 and external_id = $4 for key share
 ),
 refreshed as (
     update identities i
@@ -75,8 +77,9 @@ current as (
         last_author_id = null,
         preview = $17,
         inbound_count = d.inbound_count + 1
-    from latest l, mid
-    where d.id = l.id and (d.status <> 'closed' or $18 or d.closed_at > now() - $16::interval)
+    from latest l, mid, who
+    where d.id = l.id and d.customer_id = who.customer_id  -- still: it may have been given away a moment ago
+      and (d.status <> 'closed' or $18 or d.closed_at > now() - $16::interval)
     returning d.id, old.status as before,
               case when d.assignee_id is null and d.team_id is null then nullif(old.channel_id, $1) end as moved_from
 ),

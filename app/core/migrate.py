@@ -26,6 +26,7 @@ MODELS = (
     "channels.models",
     "dialogs.models",
     "dialogs.acts",
+    "dialogs.identity_models",
     "dialogs.message_keys",
     "tasks.models",
 )

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from app.core import facts
 from app.core.errors import NotFound
 from dialogs import access as dialog_access
 from dialogs import joining, lifecycle
@@ -183,7 +184,7 @@ async def test_a_task_names_the_customer_its_dialog_was_moved_to(office: Office)
         identity = Identity(customer_id=clara, scope="email", external_id="c@example.org", kind="email")
         session.add(identity)
         await session.flush()
-        await joining.move(session, identity, to=nora)
+        await joining.move(session, identity.id, to=nora, actor=facts.SYSTEM)
     (fact,) = await office.facts("task.audience")
     assert fact.task_id == task.id
     async with office.db.transaction() as session:

@@ -222,6 +222,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contacts/{identity_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Contact Move
+         * @description Give a contact, with what was said through it, to another customer, or make a customer of it.
+         */
+        post: operations["contact_move"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{identity_id}/move-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Contact Move Preview
+         * @description What would go along with the contact.
+         */
+        get: operations["contact_move_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/customers": {
         parameters: {
             query?: never;
@@ -252,6 +292,8 @@ export interface paths {
         /**
          * Customer Get
          * @description The customer with his contacts and dialogs; his tasks: `GET /tasks?customer_id=`.
+         *
+         *     Of one who was merged into another, the other's card.
          */
         get: operations["customer_get"];
         put?: never;
@@ -316,6 +358,46 @@ export interface paths {
          *     The answer holds a secret: an `Idempotency-Key` is not honoured.
          */
         post: operations["link_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customers/{customer_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Customer Merge
+         * @description The other is the same person as this customer, who is kept. The caller has to see both.
+         */
+        post: operations["customer_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customers/{customer_id}/merge-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Merge Preview
+         * @description What merging the customer `with` into this one would do. Nothing happens yet.
+         */
+        get: operations["merge_preview"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -710,6 +792,26 @@ export interface paths {
          * @description Change one's own name, language, time zone or password (which ends one's other sessions).
          */
         patch: operations["me_update"];
+        trace?: never;
+    };
+    "/api/v1/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge Undo
+         * @description They are two after all. Merges may be undone in any order.
+         */
+        post: operations["merge_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/messages/{message_id}": {
@@ -1427,6 +1529,26 @@ export interface components {
             time_zone: string;
         };
         /**
+         * AlsoOut
+         * @description A value of a merged customer that the card does not show in its own place.
+         */
+        AlsoOut: {
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+            /** Customer Name */
+            customer_name: string;
+            /**
+             * Field
+             * @enum {string}
+             */
+            field: "name" | "phone" | "email" | "about";
+            /** Value */
+            value: string;
+        };
+        /**
          * Assignment
          * @description Left out: unchanged. `null`: nobody.
          */
@@ -1791,6 +1913,11 @@ export interface components {
         CustomerCard: {
             /** About */
             about: string;
+            /**
+             * Also
+             * @description What was known of merged customers, where it differs.
+             */
+            also: components["schemas"]["AlsoOut"][];
             /** Avatar Url */
             avatar_url?: string | null;
             /**
@@ -1811,6 +1938,11 @@ export interface components {
             identities: components["schemas"]["IdentityOut"][];
             /** Locale */
             locale: string;
+            /**
+             * Merges
+             * @description Merges with other customers, newest first.
+             */
+            merges: components["schemas"]["MergeOut"][];
             /** Name */
             name: string;
             /** Phone */
@@ -2023,6 +2155,18 @@ export interface components {
              * Format: uuid
              */
             identity_id: string;
+        };
+        /** FieldConflict */
+        FieldConflict: {
+            /**
+             * Field
+             * @enum {string}
+             */
+            field: "name" | "phone" | "email" | "about";
+            /** Kept */
+            kept: string;
+            /** Merged */
+            merged: string;
         };
         /**
          * FirstResponseReport
@@ -2438,6 +2582,99 @@ export interface components {
             /** Time Zone */
             time_zone?: string | null;
         };
+        /** MergeNew */
+        MergeNew: {
+            /**
+             * Customer Id
+             * Format: uuid
+             * @description Who is found to be this customer, and is merged into him.
+             */
+            customer_id: string;
+        };
+        /**
+         * MergeOut
+         * @description A merge of two customers, standing or undone.
+         */
+        MergeOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description Null: proven, by a link or a platform's word.
+             */
+            created_by: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kept Id
+             * Format: uuid
+             */
+            kept_id: string;
+            /**
+             * Merged Id
+             * Format: uuid
+             */
+            merged_id: string;
+            /** Merged Name */
+            merged_name: string;
+            /** Undone At */
+            undone_at: string | null;
+            /** Undone By */
+            undone_by: string | null;
+        };
+        /**
+         * MergePreview
+         * @description What a merge would bring along, before it is done.
+         */
+        MergePreview: {
+            /** Conflicts */
+            conflicts: components["schemas"]["FieldConflict"][];
+            /** Dialog Count */
+            dialog_count: number;
+            /**
+             * Identities
+             * @description Contacts that come along.
+             */
+            identities: string[];
+            /**
+             * Kept Id
+             * Format: uuid
+             */
+            kept_id: string;
+            /**
+             * Merged Id
+             * Format: uuid
+             */
+            merged_id: string;
+            /** Merged Name */
+            merged_name: string;
+            /** Message Count */
+            message_count: number;
+            /**
+             * Open Dialogs
+             * @description With two, the newer one stays open.
+             */
+            open_dialogs: components["schemas"]["OpenDialog"][];
+        };
+        /** MergeUndone */
+        MergeUndone: {
+            /**
+             * Kept Id
+             * Format: uuid
+             */
+            kept_id: string;
+            /**
+             * Merged Id
+             * Format: uuid
+             */
+            merged_id: string;
+        };
         /** MessageChange */
         MessageChange: {
             /** Text */
@@ -2609,6 +2846,65 @@ export interface components {
             has_more: boolean;
             /** Messages */
             messages: components["schemas"]["PublicMessage"][];
+        };
+        /** MoveNew */
+        MoveNew: {
+            /**
+             * Customer Id
+             * @description Whose the contact is; null: a new customer's.
+             */
+            customer_id: string | null;
+        };
+        /** MoveOut */
+        MoveOut: {
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+        };
+        /**
+         * MovePreview
+         * @description What goes along with a contact that is given to another customer.
+         */
+        MovePreview: {
+            /**
+             * Dialog Count
+             * @description Dialogs with nobody else: they go as they are.
+             */
+            dialog_count: number;
+            /**
+             * Is Last
+             * @description The customer has no other contact: everything of his goes along.
+             */
+            is_last: boolean;
+            /** Message Count */
+            message_count: number;
+            /**
+             * Shared Dialog Count
+             * @description Dialogs with others too: what was said by it is taken out.
+             */
+            shared_dialog_count: number;
+        };
+        /**
+         * OpenDialog
+         * @description What becomes of a dialog that is not closed.
+         */
+        OpenDialog: {
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Stays Open */
+            stays_open: boolean;
         };
         /** Page[CustomerOut] */
         Page_CustomerOut_: {
@@ -3767,6 +4063,69 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    contact_move: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MoveOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    contact_move_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovePreview"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     customers_list: {
         parameters: {
             query?: {
@@ -3953,6 +4312,71 @@ export interface operations {
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    customer_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerCard"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    merge_preview: {
+        parameters: {
+            query: {
+                with: string;
+            };
+            header?: never;
+            path: {
+                customer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -4633,6 +5057,37 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    merge_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeUndone"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
