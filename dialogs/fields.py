@@ -18,7 +18,7 @@ SHOWN = ("name", "phone", "email", "about")
 
 
 async def borrow(session: AsyncSession, customer_id: UUID) -> None:
-    """Bring up to date the fields of a customer, and of whom he is merged into, with who is merged into them."""
+    """Bring a customer's fields, and those of whom he is merged into, up to date with their merges."""
     at: UUID | None = customer_id
     while at is not None:
         await _borrow(session, at)

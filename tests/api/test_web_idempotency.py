@@ -11,6 +11,7 @@ from app.core import idempotency
 from channels.rest import router as channels
 from dialogs.api import router as dialogs
 from dialogs.api_customers import router as customers
+from dialogs.api_merges import router as merges
 from tasks.api import router as tasks
 from tests.api.conftest import World
 from tests.helpers import eventually
@@ -123,7 +124,7 @@ async def test_every_post_takes_a_key_or_says_why_not(world: World) -> None:
     document = (await world.admin.get("/openapi.json")).json()
     honoured = {
         (route.path, method)
-        for router in (people, channels, dialogs, customers, tasks)
+        for router in (people, channels, dialogs, customers, merges, tasks)
         for route in flat(router.routes)
         if isinstance(route, idempotency.Route)
         for method in route.methods
