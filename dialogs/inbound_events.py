@@ -22,7 +22,7 @@ from channels.base import (
     Receipt,
     Typing,
 )
-from dialogs import delivery, echoes, linking, message_keys, rewriting, routing, store, uploads
+from dialogs import delivery, echoes, linking, message_keys, participants, rewriting, routing, store, uploads
 from dialogs.acts import Act
 from dialogs.models import Identity, Message
 from dialogs.store import Incoming, Route, clean
@@ -65,7 +65,8 @@ async def _message(session: AsyncSession, event: InboundMessage, raw: "Raw", set
         )
         if not event.text and not event.files:
             return customer_id is not None
-    stored = await _store(session, event, raw, route, customer_id)
+    event, thread_of = await participants.join(session, event, channel_id=raw.channel_id)
+    stored = await _store(session, event, raw, route, customer_id, thread_of)
     if stored is None:
         return True
     session.info["facts"] = True
@@ -77,13 +78,25 @@ async def _message(session: AsyncSession, event: InboundMessage, raw: "Raw", set
 
 
 async def _store(
-    session: AsyncSession, event: InboundMessage, raw: "Raw", route: Route, customer_id: UUID | None
+    session: AsyncSession,
+    event: InboundMessage,
+    raw: "Raw",
+    route: Route,
+    customer_id: UUID | None,
+    thread_of: UUID | None,
 ) -> store.Stored | None:
     """None when it is stored already, in this very moment or before."""
     connection = await driver(session)
     try:
         async with connection.transaction():
-            incoming = Incoming(event, route, inbound_id=raw.id, trace=raw.trace, customer_id=customer_id)
+            incoming = Incoming(
+                event,
+                route,
+                inbound_id=raw.id,
+                trace=raw.trace,
+                customer_id=customer_id,
+                thread_of=thread_of,
+            )
             return await store.store(connection, incoming)
     except store.Duplicate:
         return None

@@ -146,7 +146,7 @@ def _plain(events: list[Event]) -> InboundMessage | None:
     if len(events) != 1 or not isinstance(events[0], InboundMessage):
         return None
     message = events[0]
-    more = message.link_token or message.acknowledge or uploads.named(message.files)
+    more = message.link_token or message.acknowledge or message.references or uploads.named(message.files)
     return None if more else message
 
 

@@ -32,7 +32,7 @@ async def choose(
     query = (
         select(Message.channel_id, Message.identity_id, Message.chat)
         .where(Message.customer_id == dialog.customer_id, Message.identity_id.is_not(None))
-        .where(Message.direction == "in")
+        .where(Message.direction == "in", Message.meta.has_key("participant").is_(False))
         .order_by(Message.seq.desc())
         .limit(1)
     )

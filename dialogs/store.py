@@ -59,6 +59,8 @@ class Incoming:
     """The raw event holds nothing else: it is settled with the message, or nothing is stored."""
     customer_id: UUID | None = None
     """The customer a new identity belongs to, when something proved it."""
+    thread_of: UUID | None = None
+    """The customer whose thread it joins, when somebody else writes there."""
 
 
 @cache
@@ -121,6 +123,7 @@ def parameters(incoming: Incoming) -> list[Any]:
         json([_file(file, position) for position, file in enumerate(message.files)]),
         [clean(alias) for alias in message.aliases],
         incoming.settles,
+        incoming.thread_of,
     ]
 
 

@@ -53,9 +53,10 @@ added as (
     returning id, customer_id, old.id is null as is_new
 ),
 who as (
-    select id, customer_id, false as is_new from known
+    -- $26: whose thread it joins, when somebody else writes there.
+    select id, coalesce($26::uuid, customer_id) as customer_id, false as is_new from known
     union all
-    select id, customer_id, is_new from added
+    select id, coalesce($26::uuid, customer_id), is_new from added
 ),
 latest as (
     select d.id
@@ -142,7 +143,7 @@ told as (
     from stored s, talk, who, lateral (values
         (1, 'customer.created', null::uuid, '{}'::jsonb,
             who.is_new and exists (select from new_customer n where n.id = s.customer_id)),
-        (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new),
+        (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new and $26::uuid is null),
         (3, 'identity.reachability', null, jsonb_build_object('identity_id', who.id, 'reachable', true),
             exists (select from refreshed r where r.is_back)),
         (4, 'customer.changed', null, '{"fields": ["name"]}', exists (select from named_customer)),
@@ -158,5 +159,5 @@ told as (
 )
 select stored.id, stored.seq, stored.customer_id, stored.dialog_id, stored.identity_id, who.is_new as new_identity,
        talk.is_new as new_dialog,
-       (select n.id from new_customer n where n.id <> stored.customer_id) as orphan
+       (select n.id from new_customer n where n.id <> stored.customer_id and $26::uuid is null) as orphan
 from stored, who, talk

@@ -17,8 +17,8 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
-from channels.base import Batch, RawEvent, RetryLater, Unauthorized
-from channels.email import oversize, parse
+from channels.base import Batch, DeliveryError, RawEvent, RetryLater, Unauthorized
+from channels.email import oauth, oversize, parse
 from channels.email.settings import EmailSettings
 
 CONNECT_SECONDS = 15
@@ -51,8 +51,11 @@ class Mailreader:
         self.disconnect()
         try:
             self.client = client = self._open()
-            _log_in(client, *self.settings.imap_credentials())
+            _sign_in(client, self.settings)
             found = client.select_folder(self.settings.imap_folder, readonly=True)
+        except DeliveryError:
+            self.disconnect()
+            raise
         except LoginError as error:
             self.disconnect()
             raise _login_failure(error) from error
@@ -229,6 +232,19 @@ class _Client(IMAPClient):  # type: ignore[misc]
 
 def _state(folder: dict[bytes, Any]) -> tuple[Any, ...]:
     return tuple(folder.get(name) for name in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS"))
+
+
+def _sign_in(client: IMAPClient, settings: EmailSettings) -> None:
+    """By password or by token; a token that is refused is asked for anew, once."""
+    login, password = settings.imap_credentials()
+    if settings.auth == "password":
+        _log_in(client, login, password)
+        return
+    token = oauth.access_token(settings)
+    try:
+        client.oauth2_login(login, token)
+    except LoginError:
+        client.oauth2_login(login, oauth.access_token(settings, refused=token))
 
 
 def _log_in(client: IMAPClient, login: str, password: str) -> None:

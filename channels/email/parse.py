@@ -140,12 +140,15 @@ def _inbound(
         aliases=own_ids,
         references=_references(message, ours),
         automatic=automatic.is_automatic(message),
-        meta=_meta(message, sender, own_ids, subject) | extra | ({} if size is None else {"oversize": size}),
+        meta=_meta(message, sender, own_ids, subject)
+        | ({"signed": ours} if ours else {})
+        | extra
+        | ({} if size is None else {"oversize": size}),
     )
 
 
 def _references(message: "Message[str, str]", ours: list[str]) -> list[str]:
-    found = headers.ids(message, "in-reply-to") + headers.ids(message, "references")[::-1] + ours
+    found = ours + headers.ids(message, "in-reply-to") + headers.ids(message, "references")[::-1]
     return list(dict.fromkeys(found))
 
 

@@ -20,6 +20,18 @@ class EmailSettings(AdapterSettings):
     imap_tls: Tls = "ssl"
     imap_login: str = Field("", description="Empty: the address.")
     imap_password: SecretStr = SecretStr("")
+    auth: Literal["password", "google", "microsoft"] = Field(
+        "password", description="How to sign in: by password, or by OAuth2 of Google or Microsoft 365."
+    )
+    oauth_client_id: str = Field("", max_length=300, description="OAuth2: client id of the application.")
+    oauth_client_secret: SecretStr = Field(SecretStr(""), description="OAuth2: its secret, if it has one.")
+    oauth_tenant: str = Field(
+        "", pattern=r"^[A-Za-z0-9.-]{0,100}$", description="Microsoft 365: tenant; empty: any."
+    )
+    oauth_refresh_token: SecretStr = Field(SecretStr(""), description="OAuth2: refresh token of the mailbox.")
+    oauth_url: str = Field(
+        "", pattern=r"^(https?://.{3,500})?$", description="Another token endpoint; empty: the provider's."
+    )
     imap_folder: str = Field("INBOX", min_length=1, description="Folder to read.")
     smtp_host: str = Field(description="SMTP server.")
     smtp_port: int = Field(465, ge=1, le=65535)

@@ -4,6 +4,7 @@ Nothing has happened until the mail itself is on its way (DATA); what breaks bef
 what breaks after has an unknown outcome.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ import aiosmtplib
 from aiosmtplib import SMTPException, SMTPResponseException
 
 from channels.base import DeliveryError, OutcomeUnknown, Rejected, RetryLater, Unauthorized
+from channels.email import oauth
 from channels.email.compose import Outgoing
 from channels.email.settings import EmailSettings
 
@@ -56,15 +58,32 @@ async def _open(client: aiosmtplib.SMTP, settings: EmailSettings) -> None:
     try:
         await client.connect()
         await client.ehlo()
-        credentials = settings.smtp_credentials()
-        if credentials:
-            await client.login(*credentials)
+        await _sign_in(client, settings)
+    except DeliveryError:
+        client.close()
+        raise
     except SMTPResponseException as error:
         client.close()
         raise _login_failure(error) from error
     except (SMTPException, OSError, ValueError) as error:
         client.close()
         raise RetryLater(f"No connection to the SMTP server: {_said(error)}", code="connect") from error
+
+
+async def _sign_in(client: aiosmtplib.SMTP, settings: EmailSettings) -> None:
+    """By password or by token; a token that is refused is asked for anew, once."""
+    if settings.auth == "password" or not settings.smtp_auth:
+        credentials = settings.smtp_credentials()
+        if credentials:
+            await client.login(*credentials)
+        return
+    login = settings.smtp_login or settings.imap_credentials()[0]
+    token = await asyncio.to_thread(oauth.access_token, settings)
+    try:
+        await client.auth_xoauth2(login, token)
+    except aiosmtplib.SMTPAuthenticationError:
+        fresh = await asyncio.to_thread(oauth.access_token, settings, refused=token)
+        await client.auth_xoauth2(login, fresh)
 
 
 def _login_failure(error: SMTPResponseException) -> DeliveryError:

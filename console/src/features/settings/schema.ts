@@ -27,7 +27,7 @@ function resolved(schema: Json, root: Json): Json {
 
 /** Fields of our adapters that hardly anybody touches: they stand under "more", too. */
 const RARE = new Set([
-  'transport', 'group_id', 'confirmation', 'imap_folder', 'smtp_auth', 'plus_addressing', 'answer_all', 'show_agent', 'first_days',
+  'transport', 'group_id', 'confirmation', 'oauth_url', 'imap_folder', 'smtp_auth', 'plus_addressing', 'answer_all', 'show_agent', 'first_days',
   'rescan_days', 'idle_seconds', 'max_mail_mb', 'max_file_mb', 'signing_secret', 'allow_private_urls', 'site_url',
 ])
 
