@@ -8,15 +8,17 @@ from fastapi import APIRouter, Query
 from app.agents.deps import Caller
 from app.core import idempotency
 from app.core.deps import Session
-from dialogs import customers, joining, merging, unmerging
+from dialogs import customers, joining, merging, suggestions, unmerging
 from dialogs.customer_schemas import (
     CustomerCard,
+    Dismissal,
     MergeNew,
     MergePreview,
     MergeUndone,
     MoveNew,
     MoveOut,
     MovePreview,
+    Suggestion,
 )
 
 router = APIRouter(tags=["Customers"], route_class=idempotency.Route)
@@ -36,6 +38,20 @@ async def customer_merge(session: Session, caller: Caller, customer_id: UUID, ne
     await merging.merge(session, caller, kept=customer_id, merged=new.customer_id)
     session.expire_all()
     return await customers.card(session, caller, customer_id)
+
+
+@router.get("/customers/{customer_id}/suggestions", operation_id="suggestions_list")
+async def suggestions_list(session: Session, caller: Caller, customer_id: UUID) -> list[Suggestion]:
+    """Who may be the same person, surest first: of customers whom the caller sees."""
+    return await suggestions.of(session, caller, customer_id)
+
+
+@router.post(
+    "/customers/{customer_id}/suggestions/dismiss", operation_id="suggestion_dismiss", status_code=204
+)
+async def suggestion_dismiss(session: Session, caller: Caller, customer_id: UUID, new: Dismissal) -> None:
+    """They are not the same person: it is not suggested again."""
+    await suggestions.dismiss(session, caller, customer_id, new.customer_id)
 
 
 @router.post("/merges/{merge_id}/undo", operation_id="merge_undo")

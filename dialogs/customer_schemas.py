@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from dialogs.schemas import CustomerOut, DialogOut, IdentityOut
+from dialogs.schemas import CustomerOut, CustomerRef, DialogOut, IdentityOut
 
 Name = Literal["name", "phone", "email", "about"]
 
@@ -91,4 +91,24 @@ class MovePreview(BaseModel):
 
 
 class MoveOut(BaseModel):
+    customer_id: UUID
+
+
+Reason = Literal["phone", "email", "username", "name"]
+
+
+class SuggestionReason(BaseModel):
+    kind: Reason
+    value: str
+
+
+class Suggestion(BaseModel):
+    """Somebody who may be the same person. Nothing is merged before an agent says so."""
+
+    customer: CustomerRef
+    confidence: Literal["high", "medium", "low"]
+    reasons: list[SuggestionReason]
+
+
+class Dismissal(BaseModel, extra="forbid"):
     customer_id: UUID

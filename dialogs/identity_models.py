@@ -1,4 +1,4 @@
-"""What is known of who is who: merges of customers, and one-time deep links."""
+"""What is known of who is who: merges of customers, who is not the same, and one-time deep links."""
 
 from datetime import datetime
 from uuid import UUID
@@ -27,6 +27,19 @@ class Merge(Base):
     __table_args__ = (
         Index("uq_merges_standing", "merged_id", unique=True, postgresql_where=sql("undone_at is null")),
     )
+
+
+class Strangers(Base):
+    """Two customers who are not the same person, whatever speaks for it. The smaller id first."""
+
+    __tablename__ = "strangers"
+
+    one_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True)
+    other_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[created]
 
 
 class LinkToken(Base):

@@ -54,6 +54,19 @@ def message_words() -> Index:
     )
 
 
+PHONE_END = "\"right\"(regexp_replace(phone, '[^0-9]', '', 'g'), 9)"
+"""What numbers have in common that are written with a country's code, with 8, or without either."""
+
+
+def same_people() -> list[Index]:
+    """By what two customers may be one."""
+    return [
+        Index("ix_customers_same_phone", sql(PHONE_END), postgresql_where=sql("phone <> ''")),
+        Index("ix_customers_same_email", sql("lower(email)"), postgresql_where=sql("email <> ''")),
+        Index("ix_customers_same_name", sql("lower(name)"), postgresql_where=sql("name like '% %'")),
+    ]
+
+
 def customer_lists() -> tuple[Index, ...]:
     """By name, by parts of words, what a list of dialogs shows of a customer, and those merged into one."""
     return (
@@ -61,6 +74,7 @@ def customer_lists() -> tuple[Index, ...]:
         Index("ix_customers_shown", "id", postgresql_include=["name", "avatar_key"]),
         Index("ix_customers_merged", "merged_into_id", postgresql_where=sql("merged_into_id is not null")),
         found_by_part("customers"),
+        *same_people(),
     )
 
 

@@ -83,6 +83,7 @@ class Identity(Base):
     __table_args__ = (
         UniqueConstraint("scope", "external_id"),
         listing.found_by_part("identities"),
+        Index("ix_identities_same_username", sql("lower(username)"), postgresql_where=sql("username <> ''")),
         Index(
             "ix_identities_unknown",
             "created_at",
