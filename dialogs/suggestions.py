@@ -99,7 +99,7 @@ async def of(session: AsyncSession, viewer: Viewer, customer_id: UUID) -> list[S
 
 def _says_something(row: Any, rows: list[Any]) -> bool:
     if row.kind == "phone":
-        return phonenumbers.is_number_match(row.mine, row.theirs) in _SAME_NUMBER
+        return bool(phonenumbers.is_number_match(row.mine, row.theirs) in _SAME_NUMBER)
     if row.kind == "email":
         return True
     return sum(other.kind == row.kind and other.mine == row.mine for other in rows) <= COMMON
