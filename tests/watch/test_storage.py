@@ -69,7 +69,7 @@ async def test_a_full_file_store_says_so(fault: OSError) -> None:
             raise fault
 
     with pytest.raises(storage.StorageFull) as caught:
-        await Files(Full()).put(new_key(), b"x")  # type: ignore[arg-type]
+        await Files(Full).put(new_key(), b"x")  # type: ignore[arg-type]
     assert isinstance(caught.value, Unavailable)
     assert caught.value.fields["retry_after"] == storage.RETRY_AFTER
 
