@@ -4,7 +4,7 @@ An adapter sits below the domain. It knows no database, no HTTP framework and no
 It never sleeps to retry, never keeps a message for later: it says what happened, the core decides.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Protocol
@@ -37,10 +37,18 @@ class RetryLater(DeliveryError):
     """Nothing happened; try again, not sooner than `after`. Connect errors, 429, 5xx before effect."""
 
     def __init__(
-        self, reason: str, *, after: timedelta | None = None, code: str = "retry", lane: bool = False
+        self,
+        reason: str,
+        *,
+        after: timedelta | None = None,
+        code: str = "retry",
+        lane: bool = False,
+        pauses: Sequence[timedelta] = (),
     ) -> None:
         super().__init__(reason, code=code)
         self.after = after
+        self.pauses = pauses
+        """How long to wait after the first attempt, the second …; the last stands for all later ones."""
         self.lane = lane
         """True when the whole channel has to pause, not only this message (flood limits)."""
 

@@ -218,10 +218,14 @@ async def _retry(session: AsyncSession, claimed: Claimed, error: RetryLater) -> 
     if claimed.expired:
         await settle.failed(session, claimed, Rejected(error.reason, code="expired"))
         return
-    pause = error.after or back_off(claimed.attempts)
+    pause = error.after or _step(error, claimed.attempts) or back_off(claimed.attempts)
     if error.lane:
         await settle.freeze(session, claimed.channel_id, pause)
     await settle.requeue(session, claimed, error, pause=pause, counted=not error.lane)
+
+
+def _step(error: RetryLater, attempts: int) -> timedelta | None:
+    return error.pauses[min(max(attempts, 1), len(error.pauses)) - 1] if error.pauses else None
 
 
 async def unknown(session: AsyncSession, claimed: Claimed, error: DeliveryError) -> None:

@@ -21,7 +21,8 @@ from channels.email.settings import EmailSettings
 CONNECT_SECONDS = 20
 SLOWEST = 50_000
 """Bytes a second of the thinnest line: a large mail is given the time it needs."""
-GREYLIST = timedelta(minutes=1)
+GREYLIST = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]
+"""Servers that know us not yet take a mail that comes again, some after a quarter of an hour."""
 
 
 @asynccontextmanager
@@ -156,7 +157,7 @@ def _refusal(error: SMTPResponseException, *, recipient: bool = False) -> Delive
     if error.code in (530, 535, 538):
         return Unauthorized(f"The SMTP server wants another login: {said}", code="smtp_login")
     if error.code < 500:
-        return RetryLater(f"The mail server asks to try later: {said}", after=GREYLIST, code="smtp_later")
+        return RetryLater(f"The mail server asks to try later: {said}", pauses=GREYLIST, code="smtp_later")
     if error.code == 552 or "5.3.4" in said:
         return Rejected(f"The mail is too large: {said}", code="too_large")
     # 5.7.x is policy against this mail, not the absence of the person.
