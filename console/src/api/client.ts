@@ -3,7 +3,7 @@
 import { get, patch, post, put, remove } from './http'
 import type {
   Act, Agent, AgentSecret, Channel, ChannelHealth, ChannelKindInfo, Customer, CustomerCard, Dialog, Hit, ListedDialog, Me, Message, NewMessage,
-  NewTask, Page, Quarantined, Snapshot, Task, Team, Token, Version,
+  MergePreview, NewTask, Page, Quarantined, Snapshot, Suggestion, Task, Team, Token, Version,
 } from './types'
 
 type Fields = Record<string, unknown>
@@ -56,6 +56,11 @@ export const customers = {
   change: (id: string, fields: Fields) => patch<Customer>(`/customers/${id}`, fields),
   contact: (id: string, kind: string, external_id: string) =>
     post<unknown>(`/customers/${id}/contacts`, { kind, external_id }),
+  suggestions: (id: string) => get<Suggestion[]>(`/customers/${id}/suggestions`),
+  dismiss: (id: string, customer_id: string) => post<void>(`/customers/${id}/suggestions/dismiss`, { customer_id }),
+  mergePreview: (id: string, other: string) => get<MergePreview>(`/customers/${id}/merge-preview`, { with: other }),
+  merge: (id: string, customer_id: string) => post<CustomerCard>(`/customers/${id}/merge`, { customer_id }),
+  unmerge: (merge: string) => post<{ kept_id: string; merged_id: string }>(`/merges/${merge}/undo`, {}),
   link: (id: string, channel_id: string) =>
     post<{ url: string; expires_at: string }>(`/customers/${id}/link-tokens`, { channel_id }),
 }

@@ -24,6 +24,9 @@ export type Customer = Sent<S['CustomerOut']>
 export type Identity = Sent<Omit<S['IdentityOut'], 'kind'>> & { kind: ChannelKind }
 export type CustomerCard = Omit<Sent<S['CustomerCard']>, 'identities'> & { identities: Identity[] }
 
+export type Suggestion = Sent<S['Suggestion']>
+export type MergePreview = Sent<S['MergePreview']>
+
 export type Dialog = Sent<S['DialogOut']>
 export type ListedDialog = Dialog & { unread: number }
 export type DialogStatus = Dialog['status']

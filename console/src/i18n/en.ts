@@ -99,7 +99,7 @@ const en: Messages = {
     },
     identity: { linked: 'The customer joined one more contact' },
     customer: { started: 'The customer started the conversation', blocked: 'The customer stopped accepting messages', unblocked: 'The customer accepts messages again', joined: 'The customer came by a link' },
-    dialog: { closed: '{who}: dialog closed', reopened: 'Dialog reopened', woken: 'The snoozed dialog is back', opened: 'Dialog opened' },
+    dialog: { gave_way: 'Customers were merged: the conversation goes on in dialog #{dialog}', came_back: 'Customers were separated: the dialog is open again', closed: '{who}: dialog closed', reopened: 'Dialog reopened', woken: 'The snoozed dialog is back', opened: 'Dialog opened' },
   },
   mail: {
     to: 'To', cc: 'Cc', bcc: 'Bcc', subject: 'Subject', from: 'From {who}', replyAll: 'Reply to all', forward: 'Forward', raw: 'As it came (.eml)', passedOn: 'Forwarded message',
@@ -124,6 +124,15 @@ const en: Messages = {
     identities: 'Contacts', link: 'Link', linkHint: 'A one-time link: whoever opens it joins this customer in the chosen channel.', linkUntil: 'Valid until:',
     otherDialogs: 'Other dialogs', dialogs: 'Dialogs', search: 'Name, phone, email', none: 'Nobody found', noneHint: 'A customer appears when they write.',
     choose: 'No customer selected',
+  },
+  merge: {
+    maybe: 'Perhaps the same person', confidence: { high: 'most likely', medium: 'likely', low: 'possibly' },
+    reasons: { phone: 'Same phone', email: 'Same email address', username: 'Same user name', name: 'Same name' },
+    look: 'Compare', not: 'Not the same', title: 'Merge customers', keep: 'Whom to keep', brings: 'Comes along: {dialogs} dialogs, {messages} messages',
+    contacts: 'Contacts: {list}', conflicts: 'These differ; the other value stays on the card:',
+    gives: 'Dialog #{n} closes, the conversation goes on in #{stays}. It comes back if you separate them.',
+    undoable: 'A merge can be undone at any time.', do: 'Merge', also: 'also', from: 'from {who}',
+    history: 'Merges', joined: 'merged:', parted: 'separated:', undo: 'Separate',
   },
   tasks: {
     one: 'Task', create: 'Create a task', fromMessage: 'Task from the message', new: 'New', what: 'What is to be done', name: 'Title', details: 'Details', owner: 'Owner',

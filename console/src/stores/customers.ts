@@ -5,8 +5,11 @@ import { ref } from 'vue'
 import { customers as api, tasks as tasksApi } from '@/api/client'
 import type { Fact } from '@/api/facts'
 import type { CustomerCard } from '@/api/types'
+import { router } from '@/router'
 import { useDialogs } from './dialogs'
 import { useTasks } from './tasks'
+
+const RENEWED = /^(identity\.|customer\.(un)?merged$)/
 
 export const useCustomers = defineStore('customers', () => {
   const cards = ref(new Map<string, CustomerCard>())
@@ -20,7 +23,8 @@ export const useCustomers = defineStore('customers', () => {
     const [card, own] = await Promise.all([
       api.get(id), tasksApi.list({ view: 'all', status: 'any', customer_id: id, limit: 50 }),
     ])
-    cards.value.set(id, card)
+    cards.value.set(card.id, card)
+    if (card.id !== id) follow(id, card.id)
     tasks.seed(own.items, mark)
     for (const dialog of card.dialogs) if (!dialogs.get(dialog.id)) dialogs.state.byId.set(dialog.id, dialog)
   }
@@ -39,11 +43,18 @@ export const useCustomers = defineStore('customers', () => {
   }
 
   function apply(fact: Fact): void {
+    if (fact.type === 'customer.merged') follow(fact.data.merged_id as string, fact.customer_id!)
     const card = get(fact.customer_id)
     if (!card) return
     if (fact.customer) cards.value.set(card.id, { ...card, ...fact.customer })
     if (fact.dialog) putDialog(card.id, fact)
-    if (fact.type.startsWith('identity.')) void load(card.id).catch(() => {})
+    if (RENEWED.test(fact.type)) void load(card.id).catch(() => {})
+  }
+
+  /** Whoever looks at somebody who was merged goes on with the one who was kept. */
+  function follow(merged: string, kept: string): void {
+    cards.value.delete(merged)
+    if (router.currentRoute.value.params.customer === merged) void router.replace(`/customers/${kept}`)
   }
 
   function putDialog(id: string, fact: Fact): void {

@@ -98,7 +98,17 @@ export const useThreads = defineStore('threads', () => {
     if (latest) await load(latest)
   }
 
+  /** Whose messages are whose has changed: what is known of these threads is taken anew. */
+  async function renew(customers: string[]): Promise<void> {
+    const known = customers.filter((id) => byCustomer.value.has(id))
+    for (const id of known) byCustomer.value.delete(id)
+    if (known.includes(latest)) await load(latest)
+  }
+
+  const PARTED = /^(customer\.(un)?merged|identity\.moved)$/
+
   function apply(fact: Fact): void {
+    if (PARTED.test(fact.type) && fact.customer_id) void renew([fact.customer_id]).catch(() => {})
     if (!fact.message) return
     freshness.touch(fact.message.id)
     const thread = get(fact.message.customer_id)
