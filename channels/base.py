@@ -345,7 +345,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Somebody of ours wrote in the platform's own interface, or our own send came back."""
+    """Somebody of ours (`author`) wrote in the platform's own interface, or our own send came back."""
 
     chat: str
     external_id: str
@@ -354,6 +354,7 @@ class Echo:
     recipient: Sender | None = None
     key: str = ""
     """The deduplication key (`OutgoingMessage.key`) when the platform returns it."""
+    author: str = ""
     occurred_at: datetime | None = None
 
 

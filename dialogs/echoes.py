@@ -95,7 +95,7 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
         inbound_id=raw.id,
         occurred_at=event.occurred_at,
         sent_at=event.occurred_at or func.now(),
-        meta={"elsewhere": True},
+        meta={"elsewhere": True} | ({"author": clean(event.author)[:300]} if event.author else {}),
     )
     session.add(message)
     await session.flush()

@@ -22,7 +22,7 @@ from app.core.db import Database, Hot, RawConnection
 from channels import adapters
 from channels.base import Adapter, BadEvent, Event, Ignored, InboundMessage, Typing
 from channels.inbound import Raw
-from dialogs import inbound_claims, inbound_events, routing, store, uploads
+from dialogs import inbound_claims, inbound_events, routing, store, uploads, whispers
 from dialogs.inbound_claims import DUE
 from dialogs.store import Incoming, Route
 
@@ -64,6 +64,7 @@ async def turn(
     there may be more, for somebody else.
     """
     raws: list[Raw] = []
+    typed: list[tuple[UUID, Typing]] = []
     try:
         async with db.hot() as hot:
             raws = await inbound_claims.claim(hot.connection, leave=leave, most=BATCH)
@@ -72,22 +73,30 @@ async def turn(
             if taken is not None:
                 taken()
             with tracing.span("inbox.turn", events=len(raws)):
-                rest = await _together(db, hot, raws, gateway=gateway, settings=settings)
+                rest = await _together(db, hot, raws, typed, gateway=gateway, settings=settings)
     except Exception as error:
         if not raws or _lost(error):
             raise
         rest = raws
     for raw in rest:
         await _alone(db, raw.id, gateway=gateway, settings=settings)
+    if typed:
+        await whispers.tell(db, typed)
     return True
 
 
 async def _together(
-    db: Database, hot: Hot, raws: Sequence[Raw], *, gateway: Gateway, settings: Settings
+    db: Database,
+    hot: Hot,
+    raws: Sequence[Raw],
+    typed: list[tuple[UUID, Typing]],
+    *,
+    gateway: Gateway,
+    settings: Settings,
 ) -> list[Raw]:
     """Store the plain messages among the events, drop what means nothing; returns what is left to do.
 
-    Raises whatever is wrong with one of them: then each is to be looked at alone.
+    Raises whatever is wrong with one of them: then each is to be looked at alone. `typed`: takes who types.
     """
     plain: list[tuple[Raw, Incoming]] = []
     nothing: list[Raw] = []
@@ -99,6 +108,7 @@ async def _together(
         events, incoming = await _read(db, raw, gateway=gateway, settings=settings)
         if all(isinstance(event, Ignored | Typing) for event in events):
             nothing.append(raw)
+            typed += [(raw.channel_id, event) for event in events if isinstance(event, Typing)]
         elif incoming is not None:
             plain.append((raw, incoming))
         else:

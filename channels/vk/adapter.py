@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, SecretStr
@@ -22,10 +23,11 @@ from channels.base import (
     Sent,
     WebhookReply,
     WebhookRequest,
-    no_act,
 )
-from channels.vk import fetch, parse, pull, send
+from channels.vk import act as acting
+from channels.vk import fetch, keyboard, parse, pull, reactions, send
 from channels.vk.client import Client
+from channels.vk.people import People
 
 if TYPE_CHECKING:
     from channels.vk.upload import Uploader
@@ -58,6 +60,12 @@ class VkAdapter:
         delivery="read",
         deduplicates=True,
         deep_link=True,
+        acts=frozenset({"edit", "delete", "react", "read", "acknowledge"}),
+        edit_within=timedelta(hours=24),
+        delete_within=timedelta(hours=24),
+        emojis=reactions.EMOJIS,
+        max_buttons=keyboard.MAX_BUTTONS,
+        tells=frozenset({"edits", "reactions", "typing"}),
     )
 
     def __init__(self, account: Account) -> None:
@@ -65,6 +73,7 @@ class VkAdapter:
         self.settings = cast(VkSettings, account.settings)
         token = self.settings.token.get_secret_value()
         self._client = Client(token, self.settings.http)
+        self._people = People(self._client)
         self._uploader: Uploader | None = None
         self._group = self.settings.group_id
         self._confirmation = self.settings.confirmation
@@ -105,7 +114,8 @@ class VkAdapter:
 
     async def pull(self, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
         if self.settings.transport == "poll":
-            async for batch in pull.pull(self._client, await self._group_id(), cursor):
+            group, names = await self._group_id(), self._people.names
+            async for batch in pull.pull(self._client, group, cursor, names=names):
                 yield batch
 
     def webhook(self, request: WebhookRequest) -> WebhookReply:
@@ -126,13 +136,13 @@ class VkAdapter:
         return await self._uploader.upload(file, peer=peer)
 
     async def act(self, act: Act) -> None:
-        raise no_act()
+        await acting.act(self._client, act)
 
     async def fetch(self, ref: dict[str, Any], *, limit: int) -> tuple[bytes, str]:
         return await fetch.fetch(self._client, ref, limit=limit)
 
     async def profile(self, external_id: str) -> Sender | None:
-        return await fetch.profile(self._client, external_id)
+        return await self._people.profile(external_id)
 
     async def typing(self, chat: str) -> None:
         await self._client.call("messages.setActivity", peer_id=send.peer_of(chat), type="typing")
@@ -146,4 +156,5 @@ class VkAdapter:
     async def close(self) -> None:
         if self._uploader is not None:
             await self._uploader.close()
+        await self._people.close()
         await self._client.close()

@@ -1,14 +1,15 @@
 """What is inside a VK message: its text, attachments, quotes and forwarded messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from channels.base import File, Kind
+from channels.vk.cards import card, forwarded, line_of
 
 
 class Message(BaseModel):
@@ -24,6 +25,7 @@ class Message(BaseModel):
     ref: str = ""
     payload: str | None = None
     update_time: int = 0
+    admin_author_id: int = 0
     action: dict[str, Any] | None = None
     attachments: list[dict[str, Any]] = []
     fwd_messages: list[dict[str, Any]] = []
@@ -49,15 +51,18 @@ def when(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def content_of(message: Message) -> Content:
+def content_of(message: Message, names: Mapping[str, str] | None = None) -> Content:
+    """`names`: of people whom the message mentions, by their ids."""
     content = Content()
     lines = [message.text]
     for attachment in message.attachments:
         lines.append(_add(content, attachment))
-    lines += _forwarded(content, message.fwd_messages)
+    add = partial(_add, content)
+    lines += forwarded(message.fwd_messages, names=names or {}, attached=add)
     if place := _place(message.geo):
         content.meta["location"] = place
-        lines.append(f"{place['latitude']}, {place['longitude']}")
+        title = _place_title(message.geo)
+        lines.append(f"{title}{place['latitude']}, {place['longitude']}")
     content.text = "\n".join(line for line in lines if line)
     return content
 
@@ -70,8 +75,9 @@ def _add(content: Content, attachment: dict[str, Any]) -> str:
     if file := _file(kind, body):
         content.files.append(file)
         return ""
-    if link := _link(kind, body):
-        return link
+    if found := card(kind, body):
+        content.meta.setdefault("cards", []).append(found)
+        return line_of(found)
     content.unsupported = content.unsupported or kind
     return ""
 
@@ -128,42 +134,6 @@ def _document_name(body: dict[str, Any]) -> str:
     return title if has_it else f"{title}.{extension}"
 
 
-def _link(kind: str, body: dict[str, Any]) -> str:
-    """Things of VK that have a page: its address; empty when there is none."""
-    if kind == "link":
-        url = str(body.get("url") or "")
-        return url if urlsplit(url).scheme in ("http", "https") else ""
-    if kind == "audio":
-        names = [str(body[name]) for name in ("artist", "title") if body.get(name)]
-        return "♫ " + " – ".join(names) if names else ""
-    owner, number = body.get("owner_id") or body.get("to_id"), body.get("id")
-    if (
-        kind in ("video", "wall", "market", "story", "poll")
-        and isinstance(owner, int)
-        and isinstance(number, int)
-    ):
-        page = "product" if kind == "market" else kind
-        return f"https://vk.com/{page}{owner}_{number}"
-    return ""
-
-
-def _forwarded(content: Content, messages: list[dict[str, Any]], depth: int = 0) -> list[str]:
-    """Text of forwarded messages as quotes, their files as ours; what nests deeper is left out."""
-    lines = []
-    for message in messages if depth < 3 else []:
-        text = message.get("text")
-        lines += [f"> {line}" for line in str(text).splitlines()] if text else []
-        for attachment in _list(message.get("attachments")):
-            line = _add(content, attachment)
-            lines += [f"> {line}"] if line else []
-        lines += _forwarded(content, _list(message.get("fwd_messages")), depth + 1)
-    return lines
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _place(geo: dict[str, Any] | None) -> dict[str, float] | None:
     place = geo.get("coordinates") if geo else None
     if not isinstance(place, dict):
@@ -172,3 +142,9 @@ def _place(geo: dict[str, Any] | None) -> dict[str, float] | None:
     if isinstance(latitude, int | float) and isinstance(longitude, int | float):
         return {"latitude": latitude, "longitude": longitude}
     return None
+
+
+def _place_title(geo: dict[str, Any] | None) -> str:
+    place = geo.get("place") if geo else None
+    title = place.get("title") if isinstance(place, dict) else None
+    return f"{title}\n" if isinstance(title, str) and title else ""

@@ -5,31 +5,23 @@ from typing import Any
 
 from channels.base import DeliveryError, Rejected, RetryLater, Unauthorized
 
-_SERVER = frozenset({1, 10, 13, 36})
-_TOKEN = frozenset({5, 27, 1117})
-_HUMAN_NEEDED = frozenset({14, 17, 3300})
+_SERVER = frozenset({1, 10, 13, 36, 43})
+_TOKEN = frozenset({2, 5, 27, 28, 1117, 3609})
+_HUMAN_NEEDED = frozenset({14, 17, 24, 25, 3300, 3301, 3302})
 _PAUSES = {6: timedelta(seconds=1), 9: timedelta(minutes=5), 29: timedelta(hours=1)}
 _UNREACHABLE = {
+    **dict.fromkeys((18, 37, 113, 3610), "deactivated"),
     900: "blocked",
     901: "not_allowed",
     902: "privacy",
-    917: "chat_gone",
-    922: "chat_gone",
-    925: "chat_gone",
-    936: "chat_gone",
-    945: "chat_gone",
-    946: "chat_gone",
+    **dict.fromkeys((917, 922, 925, 927, 932, 935, 936, 945, 946), "chat_gone"),
 }
 _REFUSED = {
-    7: "permission",
-    15: "permission",
-    100: "bad_request",
-    911: "bad_request",
-    912: "permission",
-    914: "too_long",
-    943: "window",
-    944: "window",
-    950: "window",
+    **dict.fromkeys((7, 15, 203, 912), "permission"),
+    **dict.fromkeys((100, 911), "bad_request"),
+    **dict.fromkeys((910, 914), "too_long"),
+    **dict.fromkeys((943, 944, 950), "window"),
+    **dict.fromkeys((909, 920, 924), "too_old"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Files and faces from VK: only from VK's own hosts, never from an address inside our network."""
+"""Files and pictures from VK: only from VK's own hosts, never from an address inside our network."""
 
 import asyncio
 import ipaddress
@@ -6,9 +6,8 @@ import socket
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from channels.base import Gone, Rejected, RetryLater, Sender
+from channels.base import Gone, RetryLater
 from channels.http import Answer, unusable
-from channels.text import clean
 from channels.vk.client import Client
 
 HOSTS = (
@@ -65,20 +64,3 @@ async def _check_public(host: str) -> None:
         raise RetryLater("The host of the file cannot be found", code="connect") from None
     if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
         raise Gone("The address of the file lies inside the network")
-
-
-async def profile(client: Client, external_id: str) -> Sender | None:
-    """Name, short name and picture of a user."""
-    if not external_id.isdecimal():
-        return None
-    try:
-        found = await client.call("users.get", user_ids=external_id, fields="photo_200,screen_name")
-    except Rejected:
-        return None
-    user = found[0] if isinstance(found, list) and found else None
-    if not isinstance(user, dict):
-        return None
-    name = " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
-    photo, username = user.get("photo_200"), clean(str(user.get("screen_name") or ""))
-    avatar = {"url": photo} if isinstance(photo, str) else None
-    return Sender(scope="vk", external_id=external_id, name=clean(name), username=username, avatar=avatar)

@@ -1,7 +1,7 @@
 """VK events → events of the contract. Pure; knows no network and no account."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,19 +15,26 @@ from channels.base import (
     InboundMessage,
     Linked,
     Reachability,
+    Reaction,
     Receipt,
     Sender,
     Typing,
 )
 from channels.text import load_json
-from channels.vk.content import Content, Message, content_of, when
+from channels.vk.cards import page_of
+from channels.vk.content import Message, content_of, when
+from channels.vk.keyboard import pressed
+from channels.vk.reactions import emoji_of
+
+Names = Mapping[str, str]
 
 
 class _Envelope(BaseModel):
-    """What every event comes in."""
+    """What every event comes in; `names` are put in by `people`."""
 
     type: str
     object: dict[str, Any]
+    names: dict[str, str] = {}
 
 
 class _NewMessage(BaseModel):
@@ -50,10 +57,27 @@ class _TypingState(BaseModel):
     state: str = ""
 
 
+class _Pressed(BaseModel):
+    user_id: int
+    peer_id: int
+    event_id: str
+    payload: Any = None
+    conversation_message_id: int | None = None
+
+
+class _Reaction(BaseModel):
+    reacted_id: int
+    peer_id: int
+    cmid: int
+    reaction_id: int | None = None
+
+
 def parse(payload: bytes) -> list[Event]:
     """Events of one update; raises `BadEvent` when it is no event of a known form."""
     try:
         event = _Envelope.model_validate(load_json(payload))
+        if event.type in _TALKING:
+            return _TALKING[event.type](event.object, event.names)
         handler = _HANDLERS.get(event.type)
         return handler(event.object) if handler else [Ignored(f"event of a kind we do not use: {event.type}")]
     except ValidationError as error:
@@ -72,16 +96,16 @@ def person(user_id: int) -> Sender:
     return Sender(scope="vk", external_id=str(user_id))
 
 
-def _new(body: dict[str, Any]) -> list[Event]:
+def _new(body: dict[str, Any], names: Names) -> list[Event]:
     if "message" not in body:
         # API versions before 5.103 put the message itself here; the versions are set by `start`.
         raise BadEvent("message_new without a message: the community uses an API version before 5.103")
     message = _NewMessage.model_validate(body).message
     if message.out:
-        return [_echo(message, content_of(message))]
+        return [_echo(message, names)]
     if message.action or message.from_id <= 0:
         return [Ignored("service message" if message.action else "written by a community")]
-    content = content_of(message)
+    content = content_of(message, names)
     quoted = message.reply_message
     return [
         InboundMessage(
@@ -99,42 +123,46 @@ def _new(body: dict[str, Any]) -> list[Event]:
     ]
 
 
-def _reply(body: dict[str, Any]) -> list[Event]:
-    message = Message.model_validate(body)
-    return [_echo(message, content_of(message))]
+def _reply(body: dict[str, Any], names: Names) -> list[Event]:
+    return [_echo(Message.model_validate(body), names)]
 
 
-def _echo(message: Message, content: Content) -> Event:
+def _echo(message: Message, names: Names) -> Event:
+    content, admin = content_of(message, names), message.admin_author_id
     return Echo(
         chat=str(message.peer_id),
         external_id=str(message.conversation_message_id),
         text=content.text,
         files=content.files,
         recipient=person(message.peer_id) if 0 < message.peer_id < 2_000_000_000 else None,
-        key=_key(message),
+        key=str(_sent_along(message).get("otklik") or "") or _random_key(message),
+        author=(names.get(str(admin)) or page_of(admin)) if admin > 0 else "",
         occurred_at=when(message.date),
     )
 
 
-def _key(message: Message) -> str:
-    """`OutgoingMessage.key`: as we sent it along, else as far as `random_id` still is the key."""
+def _random_key(message: Message) -> str:
+    """As far as `random_id` still is the key. Other programs of the community have their own."""
+    return str(message.random_id) if message.random_id > 0 and not message.admin_author_id else ""
+
+
+def _sent_along(message: Message) -> dict[str, Any]:
+    """What `send.payload` gave a message of ours."""
     try:
-        sent_along = json.loads(message.payload or "null")
-    except ValueError:
-        sent_along = None
-    if isinstance(sent_along, dict) and isinstance(sent_along.get("otklik"), str):
-        return str(sent_along["otklik"])
-    return str(message.random_id) if message.random_id > 0 else ""
+        found = json.loads(message.payload or "null")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _edited(body: dict[str, Any]) -> list[Event]:
+def _edited(body: dict[str, Any], names: Names) -> list[Event]:
     message = Message.model_validate(body)
-    if message.out or message.from_id <= 0:
-        return [Ignored("a message of ours was changed")]
+    if _sent_along(message).get("part"):
+        return [Ignored("a later part of a message of ours was changed")]
     changed = message.update_time or message.date
+    content = content_of(message, names)
     chat, number = str(message.peer_id), str(message.conversation_message_id)
-    text = content_of(message).text
-    return [Edited(chat=chat, external_id=number, text=text, occurred_at=when(changed))]
+    return [Edited(chat, number, content.text, occurred_at=when(changed), meta=content.meta or None)]
 
 
 def _allowed(body: dict[str, Any]) -> list[Event]:
@@ -167,12 +195,42 @@ def _typing(body: dict[str, Any]) -> list[Event]:
     return [Typing(chat=str(given.from_id), sender=person(given.from_id))]
 
 
-_HANDLERS: dict[str, Callable[[dict[str, Any]], list[Event]]] = {
+def _pressed(body: dict[str, Any]) -> list[Event]:
+    """A callback button: shown as what the customer said by it."""
+    given = _Pressed.model_validate(body)
+    meta = pressed(given.payload)
+    return [
+        InboundMessage(
+            chat=str(given.peer_id),
+            external_id=f"press:{given.event_id}",
+            sender=person(given.user_id),
+            text=meta.get("pressed", ""),
+            reply_to=str(given.conversation_message_id or ""),
+            unsupported="" if meta else "button",
+            acknowledge=given.event_id,
+            meta=dict(meta),
+        )
+    ]
+
+
+def _reaction(body: dict[str, Any]) -> list[Event]:
+    given = _Reaction.model_validate(body)
+    if given.reacted_id <= 0:
+        return [Ignored("a reaction of ours")]
+    emojis = [emoji_of(given.reaction_id)] if given.reaction_id else []
+    return [Reaction(str(given.peer_id), str(given.cmid), person(given.reacted_id), emojis)]
+
+
+_TALKING: dict[str, Callable[[dict[str, Any], Names], list[Event]]] = {
     "message_new": _new,
     "message_reply": _reply,
     "message_edit": _edited,
+}
+_HANDLERS: dict[str, Callable[[dict[str, Any]], list[Event]]] = {
     "message_allow": _allowed,
     "message_deny": _denied,
     "message_read": _read,
     "message_typing_state": _typing,
+    "message_event": _pressed,
+    "message_reaction_event": _reaction,
 }

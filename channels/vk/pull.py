@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 from channels.base import Batch, RawEvent, RetryLater, WebhookReply, WebhookRequest
 from channels.vk import history
 from channels.vk.client import VERSION, Client
+from channels.vk.people import strangers
 
 WAIT = 25
 """Seconds that VK advises to hold a long poll open."""
@@ -24,7 +25,11 @@ EVENTS = (
     "message_deny",
     "message_read",
     "message_typing_state",
+    "message_event",
+    "message_reaction_event",
 )
+Names = Callable[[Iterable[int]], Awaitable[dict[str, str]]]
+"""Asks for people's names; never fails."""
 
 
 @dataclass
@@ -41,7 +46,7 @@ class _Place:
         return {"group": self.group, "ts": self.ts, "date": self.date}
 
 
-async def pull(client: Client, group: int, cursor: dict[str, Any]) -> AsyncIterator[Batch]:
+async def pull(client: Client, group: int, cursor: dict[str, Any], *, names: Names) -> AsyncIterator[Batch]:
     """Batches for ever; gaps that VK admits are filled from the history before the cursor moves on."""
     place = await _enter(client, group, cursor)
     wait = int(max(1, min(WAIT, client.timeout)))
@@ -53,13 +58,20 @@ async def pull(client: Client, group: int, cursor: dict[str, Any]) -> AsyncItera
     while True:
         answer = await client.long_poll(place.server, key=place.key, ts=place.ts, wait=wait)
         if "failed" not in answer:
-            events = [raw_event(update) for update in answer["updates"] if isinstance(update, dict)]
+            updates = [update for update in answer["updates"] if isinstance(update, dict)]
+            events = [raw_event(await _named(update, names)) for update in updates]
             place.ts = str(answer["ts"])
             place.date = max([place.date, *(_date(update) for update in answer["updates"])])
             yield Batch(events=events, cursor=place.cursor())
             continue
         async for batch in _recover(client, place, answer):
             yield batch
+
+
+async def _named(update: dict[str, Any], names: Names) -> dict[str, Any]:
+    """With the names it needs, which are mostly none or known already."""
+    wanted = strangers(update)
+    return update | {"names": await names(wanted)} if wanted else update
 
 
 async def _enter(client: Client, group: int, cursor: dict[str, Any]) -> _Place:

@@ -9,6 +9,7 @@ from channels.base import OutgoingMessage, Rejected, Sent
 from channels.text import clean, split
 from channels.vk.client import Client
 from channels.vk.errors import failure
+from channels.vk.keyboard import keyboard
 
 Upload = Callable[..., Awaitable[str]]
 """`upload(file, peer=…)`: uploads a file for a message and returns what to attach."""
@@ -61,8 +62,13 @@ def _bodies(
     if groups:
         bodies[-1]["attachment"] = ",".join(groups[0])
     bodies += [{"attachment": ",".join(group)} for group in groups[1:]]
-    payload = json.dumps({"otklik": message.key})
-    return [body | {"payload": payload} for body in bodies]
+    bodies[-1]["keyboard"] = keyboard(message.buttons)
+    return [body | {"payload": payload(message.key, number)} for number, body in enumerate(bodies)]
+
+
+def payload(key: str, part: int) -> str:
+    """What echoes and edits of a message of ours bring back: whose it is, and which part of it."""
+    return json.dumps({"otklik": key} | ({"part": part} if part else {}))
 
 
 def _quote(message: OutgoingMessage, peer: int) -> str | None:

@@ -1,6 +1,7 @@
 """From raw events to the thread: order, poison, quarantine, replay, edits, receipts, echoes."""
 
 import asyncio
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from channels import inbound
-from channels.base import Echo, Edited, File, Reachability, Receipt, Sender
+from channels.base import Echo, Edited, File, Reachability, Receipt, Sender, Typing
 from dialogs import inbound_claims, inbound_events, inbox, store
 from tests.dialogs.desk import Chat, Desk
 from tests.dialogs.fake import message, payload
@@ -273,13 +274,30 @@ async def test_an_echo_that_is_known_is_not_taken_for_another_of_the_same_text(d
     assert await desk.status(new) == "unknown"
 
 
+async def test_who_types_is_whispered_of_and_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in a while for each, to who sees the dialog; a stranger and a closed dialog mean nothing."""
+    chat = await desk.chat()
+    written = await chat.write("typist")
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(desk.db.bell, "whisper", lambda text: heard.append(json.loads(text)))
+    typing = Typing("typist", Sender("", "typist"))
+    await chat.hear(typing, typing, Typing("nobody", Sender("", "nobody")))
+    [whisper] = heard
+    assert whisper["say"] == {
+        "lane": "typing", "dialog_id": str(written["dialog_id"]), "customer": True, "note": False,
+    }  # fmt: skip
+    assert whisper["keys"] == ["admin", f"channel:{chat.id}"]
+    assert len(await chat.messages("typist")) == 1
+
+
 async def test_what_was_written_elsewhere_appears_as_an_answer(desk: Desk) -> None:
     chat = await desk.chat()
     await chat.write("elsewhere")
-    echo = Echo("elsewhere", "x9", text="From the phone", recipient=Sender("", "elsewhere"))
+    echo = Echo("elsewhere", "x9", text="From the phone", recipient=Sender("", "elsewhere"), author="Maria")
     await chat.hear(echo, echo)
     _, row = await chat.messages("elsewhere")
     assert (row["direction"], row["status"], row["text"]) == ("out", "sent", "From the phone")
+    assert json.loads(row["meta"]) == {"elsewhere": True, "author": "Maria"}
     (dialog,) = await chat.dialogs("elsewhere")
     assert dialog["waiting_since"] is None
     await desk.send()

@@ -38,9 +38,12 @@ class Desk:
     def forget(self) -> None:
         """From here on only what comes now has been seen."""
         self.seen = {noun: {} for noun in _NOUNS}
+        self.lane: list[dict[str, Any]] = []
 
     def take(self, said: dict[str, Any]) -> None:
         """Keep what a frame of the feed says: the newest state of each thing."""
+        if "lane" in said:
+            self.lane.append(said)
         for fact in said.get("facts", ()):
             for noun in _NOUNS:
                 if noun in fact:

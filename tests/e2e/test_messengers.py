@@ -191,6 +191,40 @@ async def test_who_blocked_us_is_not_written_to(desk: Desk, way: Platform) -> No
     await arrived(way, "Рады.")
 
 
+@pytest.mark.parametrize("transport", ["poll", "webhook"])
+async def test_what_else_people_do_in_vk(desk: Desk, transport: str) -> None:
+    """Typing, buttons, reactions, changes and what is taken back, through the whole program."""
+    async with connected(desk, "vk", transport) as (vk, _):
+        assert isinstance(vk, Vk)
+        user = 9500 + len(transport)  # people are the same in all communities
+        desk.forget()
+        vk.writes("Есть улун?", user)
+        question = await desk.sees_message("Есть улун?", direction="in")
+        dialog_id = question["dialog_id"]
+        vk.fake.customer_types(user)
+        typing = {"lane": "typing", "dialog_id": dialog_id, "customer": True, "note": False}
+        await eventually(lambda: typing in desk.lane, 25)
+        buttons = [[{"text": "Беру", "data": "take"}]]
+        answer = await desk.answer(dialog_id, "Есть.", buttons=buttons)
+        sent = await desk.sees_message("Есть.", id=answer["id"], status="sent")
+        vk.fake.customer_presses("Беру", user_id=user)
+        pressed = await desk.sees_message("Беру", direction="in")
+        assert pressed["meta"]["pressed"] == "Беру"
+        await eventually(lambda: [press[1:] for press in vk.fake.answered] == [(user, user)], 25)
+        vk.fake.customer_reacts(2, 4, user_id=user)
+        await desk.sees("message", lambda one: [r["emoji"] for r in one["reactions"]] == ["👍"])
+        await desk.call("PATCH", f"/messages/{sent['id']}", text="Есть, 900 ₽.")
+        await desk.sees_message("Есть, 900 ₽.", id=sent["id"])
+        assert vk.fake.messages[user][1]["text"] == "Есть, 900 ₽."
+        await desk.call("PUT", f"/messages/{question['id']}/reaction", emoji="🔥")
+        await eventually(lambda: vk.fake.reactions == {(user, 1): 2}, 25)
+        await desk.call("DELETE", f"/messages/{sent['id']}")
+        await desk.sees("message", lambda one: one["id"] == sent["id"] and one["deleted_at"])
+        assert vk.fake.messages[user][1]["deleted"]
+        await desk.call("POST", f"/dialogs/{dialog_id}/read", inbound_count=2)
+        await eventually(lambda: user in vk.fake.read_up_to, 25)
+
+
 async def test_an_api_channel_takes_and_gives(desk: Desk) -> None:
     """A bot posts with a token of its own, twice the same; the answer comes as a signed call, once."""
     async with FakeCallback("a secret of both sides") as service:

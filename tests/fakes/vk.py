@@ -18,8 +18,9 @@ __all__ = ["GROUP", "TOKEN", "FakeVk", "SentMessage"]
 class FakeVk(Methods):
     """One community and everybody who writes to it."""
 
-    controls = ("customer_writes", "customer_edits", "customer_reads", "customer_blocks", "admin_writes",
-                "lose_history", "expire_key", "fail_next")  # fmt: skip
+    controls = ("customer_writes", "customer_edits", "customer_reads", "customer_blocks", "customer_types",
+                "customer_presses", "customer_reacts", "admin_writes", "lose_history", "expire_key",
+                "fail_next")  # fmt: skip
 
     def customer_writes(
         self, *, user_id: int = 601, text: str = "", name: str = "Пётр Иванов", peer_id: int | None = None,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +69,7 @@ class Events(FakeServer):
     def emit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """An event of any kind, to the long poll and to the callback servers."""
         event = {
-            "type": kind, "object": body, "group_id": self.group_id, "v": "5.199",
+            "type": kind, "object": deepcopy(body), "group_id": self.group_id, "v": "5.199",
             "event_id": f"ev{len(self.events) + 1:08x}",
         }  # fmt: skip
         return self.repeat(event)

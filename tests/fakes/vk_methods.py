@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from typing import Any
 
 from aiohttp import web
 
 from tests.fakes.server import Fault, Upload, parameters
-from tests.fakes.vk_events import Events, Refused, Result, SentMessage
+from tests.fakes.vk_acts import Acts
+from tests.fakes.vk_events import Refused, Result, SentMessage
 
 
-class Methods(Events):
+class Methods(Acts):
     """What a community may call."""
 
     def routes(self, app: web.Application) -> None:
@@ -148,7 +150,9 @@ class Methods(Events):
         if not text.strip() and not attached:
             raise Refused(100, "One of the parameters specified was missing or invalid: message is empty")
         files = [self._attached(name) for name in attached.split(",") if name]
-        given = {"out": 1, "random_id": random, "payload": values.get("payload")}
+        keyboard = self._keyboard(values)
+        given = {"out": 1, "random_id": random, "payload": values.get("payload"), "keyboard": keyboard}
+        given["attachments"] = [self._attachment(name) for name in attached.split(",") if name]
         message = self._message(peer, -self.group_id, text) | given
         self.messages.setdefault(peer, []).append(message)
         if random:
@@ -160,6 +164,15 @@ class Methods(Events):
         self.sent.append(SentMessage(peer, number, text, random, files, quoted, values))
         self.emit("message_reply", message)
         return message
+
+    def _attachment(self, name: str) -> dict[str, Any]:
+        """As messages show what `attachment` named."""
+        self._attached(name)
+        kind, owner, number, key = re.fullmatch(r"([a-z]+)(-?\d+)_(\d+)_(\w+)", name).groups()  # type: ignore[union-attr]
+        url = f"{self.url}/file/{name}"
+        body: dict[str, Any] = {"owner_id": int(owner), "id": int(number), "access_key": key}
+        body |= {"sizes": [{"url": url}]} if kind == "photo" else {"url": url, "title": "file"}
+        return {"type": kind, kind: body}
 
     def _attached(self, name: str) -> Upload:
         saved = {key: upload for key, upload in self.uploads.items() if key.startswith("saved:")}

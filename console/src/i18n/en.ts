@@ -89,6 +89,8 @@ const en: Messages = {
     proxy: 'the proxy does not answer', conflict: 'this bot is running somewhere else too', captcha: 'the platform asks to confirm that a person is writing', ca_bundle: 'the certificates file does not fit',
     silent: 'the platform has not answered for minutes', unsupported: 'the channel cannot do that', too_old: 'the channel does not allow this any more', parts: 'a long message was sent in parts and cannot be changed',
     no_group: 'the community was not found', channel_paused: 'the channel is not working', no_signing_secret: 'set the signing key',
+    not_allowed: 'the customer has not allowed the community to write', privacy: 'the customer’s settings do not let us write', window: 'the time to answer is over',
+    deactivated: 'the customer’s page is deleted', permission: 'the key lacks this right', bad_request: 'the channel did not understand the request',
   },
   preview: { image: 'Picture', video: 'Video', audio: 'Audio', voice: 'Voice note', document: 'File', sticker: 'Sticker', empty: 'No text' },
   system: {

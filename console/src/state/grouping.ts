@@ -21,11 +21,14 @@ export type Row =
 
 const JOIN_WITHIN = 5 * 60_000
 
+/** Who wrote it: an agent, or the name of who wrote in the platform's own interface. */
+const authorOf = (m: ThreadMessage) => m.author_id ?? (typeof m.meta?.author === 'string' ? m.meta.author : null)
+
 export const timeOf = (m: ThreadMessage) => (m.direction === 'in' ? (m.occurred_at ?? m.created_at) : m.created_at)
 
 function joins(group: Group | null, message: ThreadMessage, channelChanged: boolean): group is Group {
   if (!group || channelChanged || group.direction !== message.direction) return false
-  if (group.author !== message.author_id) return false
+  if (group.author !== authorOf(message)) return false
   const last = group.messages.at(-1)!
   return Date.parse(timeOf(message)) - Date.parse(timeOf(last)) < JOIN_WITHIN
 }
@@ -59,7 +62,7 @@ export function rows(items: ThreadMessage[], zone: string): Row[] {
     else {
       group = {
         kind: 'group', key: message.client_key ?? message.id, direction: message.direction,
-        author: message.author_id, channel: changed ? message.channel_id : null, messages: [message],
+        author: authorOf(message), channel: changed ? message.channel_id : null, messages: [message],
       }
       found.push(group)
     }
