@@ -37,18 +37,11 @@ class RetryLater(DeliveryError):
     """Nothing happened; try again, not sooner than `after`. Connect errors, 429, 5xx before effect."""
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        after: timedelta | None = None,
-        code: str = "retry",
-        lane: bool = False,
-        pauses: Sequence[timedelta] = (),
+        self, reason: str, *, after: timedelta | None = None, code: str = "retry", lane: bool = False
     ) -> None:
         super().__init__(reason, code=code)
         self.after = after
-        self.pauses = pauses
-        """How long to wait after the first attempt, the second …; the last stands for all later ones."""
+        self.pauses: Sequence[timedelta] = ()  # after the first attempt, the second …; the last for all later
         self.lane = lane
         """True when the whole channel has to pause, not only this message (flood limits)."""
 
@@ -314,8 +307,7 @@ class Receipt:
     reason: str = ""
     alias: str = ""
     """Mail: Message-ID of ours instead of chat and external id."""
-    recipient: str = ""
-    """Mail: whom the news is about; of one in copy it is a note, not a failure."""
+    recipient: str = ""  # mail: whom the news is about; of one in copy it is a note, not a failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,9 @@ def _refusal(error: SMTPResponseException, *, recipient: bool = False) -> Delive
     if error.code in (530, 535, 538):
         return Unauthorized(f"The SMTP server wants another login: {said}", code="smtp_login")
     if error.code < 500:
-        return RetryLater(f"The mail server asks to try later: {said}", pauses=GREYLIST, code="smtp_later")
+        later = RetryLater(f"The mail server asks to try later: {said}", code="smtp_later")
+        later.pauses = GREYLIST
+        return later
     if error.code == 552 or "5.3.4" in said:
         return Rejected(f"The mail is too large: {said}", code="too_large")
     # 5.7.x is policy against this mail, not the absence of the person.
