@@ -196,6 +196,7 @@ _VERBS = (
     "created|changed|added|reachability|opened|reopened|woken|closed|assigned|snoozed|read|edited|cancelled|"
 )
 _VERBS += "deleted|reaction|act|status|overdue|linked|unlinked|audience|removed|quarantined"
+_VERBS += "|merged|unmerged|moved"
 _FACT = re.compile(rf"""(?<!kind=)["']((?:{_NOUNS})\.(?:{_VERBS}))["']""")
 
 
