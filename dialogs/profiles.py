@@ -1,5 +1,6 @@
 """Names and avatars, asked from platforms whose events do not bring them. One turn of a loop each."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,10 @@ from dialogs.store import clean
 log = structlog.get_logger()
 
 AVATAR_BYTES = 2 * 1024 * 1024
+TOGETHER = 20
+"""People asked for at the same moment: platforms that can are asked for them in one call."""
+_PICTURES = 4
+"""Fetched at the same moment, as they are held in memory."""
 
 DUE = """
 select created_at from identities i
@@ -31,11 +36,11 @@ order by created_at limit 1
 _CLAIM = text("""
 update identities i
 set profiled_at = now()
-where i.id = (
+where i.id in (
     select c.id from identities c
     where c.profiled_at is null and c.kind in ('telegram', 'vk')
       and exists (select from messages m where m.customer_id = c.customer_id and m.identity_id = c.id)
-    order by c.created_at limit 1 for update skip locked)
+    order by c.created_at limit :most for update skip locked)
 returning i.id, i.customer_id, i.external_id,
     (select m.channel_id from messages m where m.customer_id = i.customer_id and m.identity_id = i.id
      order by m.seq desc limit 1) as channel_id
@@ -43,27 +48,30 @@ returning i.id, i.customer_id, i.external_id,
 
 
 async def turn(db: Database, gateway: Gateway, files: Files, settings: Settings) -> bool:
-    """Ask for one person; False when there is nobody to ask for."""
+    """Ask for some people; False when there is nobody to ask for."""
     async with db.transaction() as session:
-        row = (await session.execute(_CLAIM)).first()
-        if row is None:
-            return False
-        adapter = await gateway.adapter(session, row.channel_id) if row.channel_id else None
-    if adapter is None:
-        return True
+        rows = (await session.execute(_CLAIM, {"most": TOGETHER})).all()
+        wanted = {row.channel_id for row in rows if row.channel_id}
+        adapters = {channel_id: await gateway.adapter(session, channel_id) for channel_id in wanted}
+    few = asyncio.Semaphore(_PICTURES)
+    known = [row for row in rows if row.channel_id]
+    await asyncio.gather(*(_learn(db, adapters[row.channel_id], files, row, few=few) for row in known))
+    return bool(rows)
+
+
+async def _learn(db: Database, adapter: Adapter, files: Files, row: Any, *, few: asyncio.Semaphore) -> None:
+    """One person, his picture while `few` others are fetched. Survives whatever the platform does."""
     try:
         with calls.measured(adapter.kind, "profile"):
             found = await adapter.profile(row.external_id)
-        avatar = await _avatar(adapter, files, found)
+        async with few:
+            avatar = await _avatar(adapter, files, found)
+            if found is not None:
+                await _keep(db, row.id, row.customer_id, found, avatar)
     except (DeliveryError, Gone) as error:
         log.info("profile.not_learned", identity_id=str(row.id), reason=str(error))
-        return True
     except Exception:
         log.exception("profile.failed", identity_id=str(row.id))
-        return True
-    if found is not None:
-        await _keep(db, row.id, row.customer_id, found, avatar)
-    return True
 
 
 async def _avatar(adapter: Adapter, files: Files, found: Sender | None) -> str | None:
