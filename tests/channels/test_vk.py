@@ -336,22 +336,48 @@ async def test_a_busy_upload_is_not_repeated_in_its_thread(fake: FakeVk, adapter
     assert [method for method, _ in fake.calls].count("docs.getMessagesUploadServer") == 1
 
 
+_MEANINGS: list[tuple[type[DeliveryError], str, tuple[int, ...]]] = [
+    (RetryLater, "flood", (6, 9, 29)),
+    (RetryLater, "server", (1, 10, 13, 36, 43)),
+    (Unauthorized, "unauthorized", (2, 5, 27, 28, 1117, 3609)),
+    (Unauthorized, "captcha", (14, 17, 24, 25, 3300, 3301, 3302)),
+    (Rejected, "permission", (7, 15, 203, 912)),
+    (Rejected, "bad_request", (100, 911)),
+    (Rejected, "too_long", (910, 914)),
+    (Rejected, "window", (943, 944, 950)),
+    (Rejected, "too_old", (909, 920, 924)),
+    (Rejected, "blocked", (900,)),
+    (Rejected, "not_allowed", (901,)),
+    (Rejected, "privacy", (902,)),
+    (Rejected, "deactivated", (18, 37, 113, 3610)),
+    (Rejected, "chat_gone", (917, 922, 925, 927, 932, 935, 936, 945, 946)),
+    (Rejected, "vk_12345", (12345,)),
+]
+_PERSON_GONE = ("blocked", "not_allowed", "privacy", "deactivated", "chat_gone")
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "word"),
-    [
-        (6, RetryLater, "flood"), (9, RetryLater, "flood"), (29, RetryLater, "flood"),
-        (10, RetryLater, "server"), (5, Unauthorized, "unauthorized"), (27, Unauthorized, "unauthorized"),
-        (14, Unauthorized, "captcha"), (7, Rejected, "permission"), (900, Rejected, "blocked"),
-        (901, Rejected, "not_allowed"), (902, Rejected, "privacy"), (914, Rejected, "too_long"),
-        (917, Rejected, "chat_gone"), (950, Rejected, "window"), (12345, Rejected, "vk_12345"),
-    ],
-)  # fmt: skip
+    [(code, kind, word) for kind, word, codes in _MEANINGS for code in codes],
+)
 def test_error_codes_say_what_to_do(code: int, kind: type[DeliveryError], word: str) -> None:
     error = of_code(code, "why")
     assert type(error) is kind
     assert error.code == word
     if isinstance(error, Rejected):
-        assert error.unreachable == (code in (900, 901, 902, 917))
+        assert error.unreachable == (word in _PERSON_GONE)
+    if isinstance(error, RetryLater):
+        assert error.lane == (word == "flood")
+
+
+@pytest.mark.parametrize("code", [code for _, _, codes in _MEANINGS for code in codes])
+async def test_an_error_code_is_told_and_nothing_sent(fake: FakeVk, adapter: VkAdapter, code: int) -> None:
+    """At the top of an answer, and of each message within one."""
+    fake.fail_next("ordered", method="messages.send", code=code)
+    with pytest.raises(DeliveryError) as error:
+        await adapter.send(answer("текст"))
+    assert (type(error.value), error.value.code) == (type(of_code(code, "")), of_code(code, "").code)
+    assert fake.sent == []
 
 
 # --- the rest -------------------------------------------------------------------------------
