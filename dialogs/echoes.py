@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import facts
 from channels.base import Echo
 from dialogs import delivery, message_keys, waiting
-from dialogs.models import Dialog, Identity, Message
-from dialogs.store import PREVIEW, clean
+from dialogs.models import Attachment, Dialog, Identity, Message
+from dialogs.store import PREVIEW, clean, cleaned, file_values
 
 if TYPE_CHECKING:
     from channels.inbound import Raw
@@ -100,7 +100,8 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
     session.add(message)
     await session.flush()
     session.add(message_keys.of(message))
-    _answered(dialog, message)
+    session.add_all(_files(event, message))
+    _answered(dialog, message, event)
     await session.flush()
     await session.refresh(message)
     await facts.record(
@@ -116,6 +117,11 @@ async def _written_elsewhere(session: AsyncSession, event: Echo, raw: "Raw") -> 
     return True
 
 
+def _files(event: Echo, message: Message) -> list[Attachment]:
+    values = (file_values(file, position) for position, file in enumerate(event.files))
+    return [Attachment(message_id=message.id, **cleaned(one)) for one in values]
+
+
 async def _dialog(session: AsyncSession, customer_id: UUID) -> Dialog | None:
     """The customer's open dialog, or his newest one."""
     found: Dialog | None = await session.scalar(
@@ -128,12 +134,13 @@ async def _dialog(session: AsyncSession, customer_id: UUID) -> Dialog | None:
     return found
 
 
-def _answered(dialog: Dialog, message: Message) -> None:
+def _answered(dialog: Dialog, message: Message, event: Echo) -> None:
     dialog.waiting_since = None
     dialog.first_response_at = dialog.first_response_at or func.now()
     dialog.last_message_id, dialog.last_direction, dialog.last_author_id = message.id, "out", None
     dialog.last_message_at = func.now()
-    dialog.preview = " ".join(message.text.split())[:PREVIEW]
+    said = " ".join(message.text.split())[:PREVIEW]
+    dialog.preview = said or (f"[{event.files[0].kind}]" if event.files else "")
 
 
 async def _recipient(session: AsyncSession, event: Echo, raw: "Raw") -> Identity | None:

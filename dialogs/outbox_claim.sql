@@ -45,10 +45,16 @@ select t.id, t.seq, t.customer_id, t.dialog_id, t.channel_id, k.kind, t.attempts
        coalesce(a.name, '') as author, t.own_meta -> 'buttons' as buttons, t.own_meta -> 'mail' as mail,
        coalesce((select q.external_id from messages q
                  where q.id = t.reply_to_id and q.channel_id = t.channel_id and q.chat = t.chat), '') as reply_to,
-       (select q.meta from messages q
-        where q.channel_id = t.channel_id and q.chat = t.chat and t.chat <> ''
-          and q.seq < t.seq and q.direction = 'in'
-        order by q.seq desc limit 1) as meta,
+       coalesce(
+         -- In a group several people write in one chat: each is answered where he wrote himself.
+         (select q.meta from messages q
+          where q.customer_id = t.customer_id and q.channel_id = t.channel_id and q.chat = t.chat
+            and t.chat <> '' and q.seq < t.seq and q.direction = 'in'
+          order by q.seq desc limit 1),
+         (select q.meta from messages q
+          where q.channel_id = t.channel_id and q.chat = t.chat and t.chat <> ''
+            and q.seq < t.seq and q.direction = 'in'
+          order by q.seq desc limit 1)) as meta,
        (select jsonb_agg(jsonb_build_object('kind', f.kind, 'name', f.name, 'mime', f.mime, 'size', f.size,
                                             'key', f.file_key) order by f.position)
         from attachments f where f.message_id = t.id and f.file_key is not null) as files

@@ -35,7 +35,7 @@ PAUSED = {
     "error": "The channel is not working now; the message leaves when it does again.",
 }
 SHOWN_ACTS = Act.kind.in_(("edit", "delete", "react"))
-HIDDEN_META = frozenset({"references", "link_token", "entities"})
+HIDDEN_META = frozenset({"references", "link_token"})
 
 
 def avatar_url(customer_id: UUID, avatar_key: str | None) -> str | None:

@@ -120,7 +120,7 @@ def parameters(incoming: Incoming) -> list[Any]:
         incoming.customer_id,
         incoming.inbound_id,
         message.occurred_at,
-        json([_file(file, position) for position, file in enumerate(message.files)]),
+        json([file_values(file, position) for position, file in enumerate(message.files)]),
         [clean(alias) for alias in message.aliases],
         incoming.settles,
         incoming.thread_of,
@@ -170,7 +170,8 @@ def _meta(incoming: Incoming) -> dict[str, Any]:
     return meta
 
 
-def _file(file: File, position: int) -> dict[str, Any]:
+def file_values(file: File, position: int) -> dict[str, Any]:
+    """What is stored of a file that is to be fetched."""
     values = asdict(file)
     values["position"] = position
     values["mime"] = file.mime or "application/octet-stream"

@@ -34,8 +34,14 @@ refreshed as (
     returning not old.reachable as is_back
 ),
 named_customer as (
-    update customers c set name = $5 from known k, mid where c.id = k.customer_id and c.name = '' and $5 <> ''
-    returning c.id
+    update customers c
+    set name = case when c.name = '' then $5 else c.name end,
+        phone = case when c.phone = '' then $7 else c.phone end
+    from known k, mid
+    where c.id = k.customer_id and (c.name = '' and $5 <> '' or c.phone = '' and $7 <> '')
+    returning jsonb_build_object('fields', array_remove(array[
+        case when old.name <> new.name then 'name' end, case when old.phone <> new.phone then 'phone' end], null)
+    ) as changed
 ),
 new_customer as (
     insert into customers (name, phone, email, locale)
@@ -146,7 +152,7 @@ told as (
         (2, 'identity.added', null, jsonb_build_object('identity_id', who.id), who.is_new and $26::uuid is null),
         (3, 'identity.reachability', null, jsonb_build_object('identity_id', who.id, 'reachable', true),
             exists (select from refreshed r where r.is_back)),
-        (4, 'customer.changed', null, '{"fields": ["name"]}', exists (select from named_customer)),
+        (4, 'customer.changed', null, (select changed from named_customer), exists (select from named_customer)),
         (5, 'dialog.opened', null, '{}', talk.is_new),
         (6, 'dialog.reopened', null, '{"by": "customer"}', talk.reopened),
         (7, 'dialog.woken', null, '{}', talk.woken),

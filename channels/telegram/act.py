@@ -58,7 +58,7 @@ def _edit(wanted: Edit) -> EditMessageText | EditMessageCaption:
             raise Rejected(f"The text of files may have {MAX_CAPTION} characters at most", code="too_long")
         return EditMessageCaption(caption=text, reply_markup=markup, **place)
     if len(wanted.external_ids) > wanted.files + 1:
-        raise Rejected("It went as several messages, which cannot be changed together", code="several_parts")
+        raise Rejected("It went as several messages, which cannot be changed together", code="parts")
     return EditMessageText(text=text, reply_markup=markup, link_preview_options=NO_PREVIEW, **place)
 
 

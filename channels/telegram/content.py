@@ -92,11 +92,13 @@ def _file(kind: Kind, media: Any, *, mime: str) -> File:
     size = getattr(media, "file_size", None)
     duration = getattr(media, "duration", None)
     side = getattr(media, "length", None)  # round videos
+    mime = getattr(media, "mime_type", None) or mime
+    ref = {"file_id": media.file_id, "unique_id": media.file_unique_id, "size": size}
     return File(
         kind=kind,
-        ref={"file_id": media.file_id, "unique_id": media.file_unique_id, "size": size},
+        ref=ref | ({"mime": mime} if mime else {}),
         name=getattr(media, "file_name", None) or "",
-        mime=getattr(media, "mime_type", None) or mime,
+        mime=mime,
         size=size,
         width=getattr(media, "width", side),
         height=getattr(media, "height", side),

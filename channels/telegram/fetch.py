@@ -12,6 +12,7 @@ from channels.text import clean
 
 MAX_DOWNLOAD = 20 << 20
 """Larger files a bot cannot get from the public Bot API."""
+PLAIN = "application/octet-stream"
 TOO_LARGE = "Telegram gives bots files up to 20 MB: open it in Telegram."
 
 
@@ -28,8 +29,9 @@ async def fetch(client: Client, ref: dict[str, Any], *, limit: int) -> tuple[byt
         raise Gone("Telegram has the file no more")
     if answer.status != 200:
         raise unusable(answer, safe=True)
-    mime = mimetypes.guess_type(path)[0] or answer.headers.get("content-type", "").partition(";")[0]
-    return answer.body, mime or "application/octet-stream"
+    # Telegram serves everything as plain bytes, and not every name has a telling end.
+    mime = mimetypes.guess_type(path)[0] or PLAIN
+    return answer.body, str(ref.get("mime") or PLAIN) if mime == PLAIN else mime
 
 
 async def _path(client: Client, file_id: str) -> str:

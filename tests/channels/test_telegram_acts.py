@@ -77,7 +77,7 @@ async def test_a_text_before_its_files_is_changed_as_a_text(
 @pytest.mark.parametrize(
     ("ids", "text", "code"),
     [
-        (["2", "3"], "x", "several_parts"),
+        (["2", "3"], "x", "parts"),
         (["77"], "x", "gone"),
         (["1"], "x", "too_old"),
         (["abc"], "x", "gone"),

@@ -293,11 +293,15 @@ async def test_who_types_is_whispered_of_and_not_stored(desk: Desk, monkeypatch:
 async def test_what_was_written_elsewhere_appears_as_an_answer(desk: Desk) -> None:
     chat = await desk.chat()
     await chat.write("elsewhere")
-    echo = Echo("elsewhere", "x9", text="From the phone", recipient=Sender("", "elsewhere"), author="Maria")
+    picture = File("image", {"id": 7}, mime="image/png")
+    told = {"text": "From the phone", "files": [picture], "author": "Maria"}
+    echo = Echo("elsewhere", "x9", recipient=Sender("", "elsewhere"), **told)
     await chat.hear(echo, echo)
     _, row = await chat.messages("elsewhere")
     assert (row["direction"], row["status"], row["text"]) == ("out", "sent", "From the phone")
     assert json.loads(row["meta"]) == {"elsewhere": True, "author": "Maria"}
+    kinds = "select string_agg(kind || mime, ',') from attachments where message_id = $1"
+    assert await desk.value(kinds, row["id"]) == "imageimage/png"
     (dialog,) = await chat.dialogs("elsewhere")
     assert dialog["waiting_since"] is None
     await desk.send()
@@ -394,3 +398,14 @@ async def test_at_once_leaves_to_the_loops_what_is_no_plain_message(desk: Desk) 
     await desk.understand()
     assert [row["text"] for row in await chat.messages("una")] == ["Hello!", "After"]
     assert (await raw(desk, ids[-1]))["state"] == "quarantined"
+
+
+async def test_a_phone_that_the_platform_vouches_for_is_learnt_once(desk: Desk) -> None:
+    chat = await desk.chat()
+    first = await chat.write("caller")
+    for phone in ("+79161234567", "+79990000000"):
+        await chat.write("caller", sender=Sender("", "caller", name="Caller", phone=phone))
+    phone = await desk.value("select phone from customers where id = $1", first["customer_id"])
+    assert phone == "+79161234567"
+    changes = [fact.data for fact in await desk.facts() if fact.type == "customer.changed"]
+    assert {"fields": ["phone"]} in changes

@@ -529,3 +529,12 @@ async def test_stopping_in_the_middle_settles_what_is_on_its_way(desk: Desk) -> 
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert await desk.status(answer) == "sent"
+
+
+async def test_in_a_group_everybody_is_answered_in_the_topic_he_wrote_in(desk: Desk) -> None:
+    chat = await desk.chat()
+    first = await chat.write("asks-one", chat="-100", meta={"topic": 7})
+    await chat.write("asks-two", chat="-100", meta={"topic": 8})
+    await desk.answer(first["dialog_id"])
+    await desk.send()
+    assert chat.adapter.calls[-1].meta["topic"] == 7

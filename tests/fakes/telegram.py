@@ -16,6 +16,9 @@ from tests.fakes.telegram_hooks import TOKEN, SentMessage
 __all__ = ["TOKEN", "FakeTelegram", "SentMessage"]
 
 
+ENDINGS = {"photo": "jpg", "voice": "oga", "sticker": "webp", "video": "mp4", "video_note": "mp4"}
+
+
 class FakeTelegram(Acts):
     """One bot and everybody who writes to it."""
 
@@ -43,7 +46,7 @@ class FakeTelegram(Acts):
         caption: str = "", size: int | None = None, **fields: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """A photo, document, voice, video, audio or sticker; `size` may lie, for files that are too large."""
-        file_id = self.add_file(content, name=file_name or f"{kind}.bin", size=size)
+        file_id = self.add_file(content, name=file_name or f"{kind}.{ENDINGS.get(kind, 'bin')}", size=size)
         media: dict[str, Any] = {
             "file_id": file_id, "file_unique_id": "u" + file_id, "file_size": size or len(content),
             "file_name": file_name, "mime_type": mime, "duration": 3, "width": 320, "height": 240,

@@ -169,11 +169,11 @@ class BotApi(Hooks):
 
     def _media(self, kind: str, values: dict[str, Any], files: dict[str, Upload]) -> dict[str, Any]:
         chat = self._target(values)
-        upload = _attached(str(values.get(kind, "")), files)
+        upload = _attached(str(values.get(kind) or kind), files)
         return self._store(f"send{kind.title()}", chat, values, text=caption_of(values), file=upload)
 
     def _on_sendphoto(self, values: dict[str, Any], files: dict[str, Upload]) -> dict[str, Any]:
-        upload = _attached(str(values.get("photo", "")), files)
+        upload = _attached(str(values.get("photo") or "photo"), files)
         if len(upload.content) > 10 << 20 or upload.content.startswith(b"BAD"):
             raise Refused(400, "Bad Request: IMAGE_PROCESS_FAILED")
         return self._media("photo", values, files)

@@ -50,6 +50,8 @@ const en: Messages = {
     notFound: 'Nothing for “{q}”', dropFilters: 'Drop the filter', lookUnassigned: 'Look at free dialogs', failed: 'The list did not load',
   },
   thread: {
+    reveal: 'Show what is hidden', live: 'Live location', until: 'until', liveEnded: 'Live location ended', poll: 'Poll', quiz: 'Quiz', pollClosed: 'closed', ownPhone: 'His own number, the channel vouches for it',
+    forwardedFrom: 'Forwarded from {name}', via: 'via {name}', inGroup: 'In the group {name}', openInTelegram: 'Larger than 20 MB: open it in Telegram',
     edit: 'Edit', delete: 'Delete', deleteSure: 'Delete for the customer too?', deleteNoteSure: 'Delete the note?', more: 'More', react: 'React', unreact: 'Take the reaction back',
     deleted: 'deleted', deletedByCustomer: 'deleted by the customer', pressed: 'Pressed the button “{label}”', versions: 'What it said before',
     cannot: { channel: 'This channel cannot do that', late: 'Too late: the channel allows it for {n} h', others: 'Only its author, a lead or an administrator', unsent: 'Wait until it is sent' },
@@ -70,7 +72,7 @@ const en: Messages = {
     position: 'Position', fileStates: { pending: 'Loading', unavailable: 'File unavailable', stored: 'File' },
   },
   unsupported: {
-    poll: 'a poll', contact: 'a contact', location: 'a location', venue: 'a venue', dice: 'a dice', game: 'a game', story: 'a story', giveaway: 'a giveaway',
+    unique_gift: 'a collectible gift', giveaway_winners: 'winners of a giveaway', passport_data: 'documents of Telegram Passport', users_shared: 'people', user_shared: 'a person', chat_shared: 'a chat', rich_message: 'a rich message', poll: 'a poll', contact: 'a contact', location: 'a location', venue: 'a venue', dice: 'a dice', game: 'a game', story: 'a story', giveaway: 'a giveaway',
     invoice: 'an invoice', wall: 'a wall post', market: 'a product', gift: 'a gift', checklist: 'a checklist', paid_media: 'paid media', live_photo: 'a live photo', unknown: 'something unknown', link: 'a link', call: 'a call', event: 'an invitation',
   },
   delivery: {
@@ -79,6 +81,7 @@ const en: Messages = {
     unsaved: 'The server did not answer, the message was not sent',
   },
   reasons: {
+    gone: 'the message is not there any more', bad_reaction: 'one does not react with this here', bad_button: 'a button carries too much or leads nowhere', buttons_need_text: 'buttons need a text: several files cannot have them',
     blocked: 'the customer does not accept messages', flood: 'the channel asks to slow down', too_long: 'the text is too long', unauthorized: 'access was revoked, a new key is needed',
     timeout: 'the channel did not answer in time', unreachable: 'the customer cannot be reached', too_large: 'the file is too large', file_gone: 'the file is gone', bad_file: 'the channel did not take the file',
     bad_answer: 'the channel gave an answer nobody understands', chat_gone: 'the chat is gone', chat_not_found: 'the chat was not found', no_chat: 'the chat was not found', connect: 'the channel could not be reached',

@@ -50,6 +50,8 @@ const ru = {
     notFound: 'По запросу «{q}» ничего нет', dropFilters: 'Сбросить отбор', lookUnassigned: 'Посмотреть ничьи', failed: 'Список не загрузился',
   },
   thread: {
+    reveal: 'Показать скрытое', live: 'Место в реальном времени', until: 'до', liveEnded: 'Передача места окончена', poll: 'Опрос', quiz: 'Викторина', pollClosed: 'завершён', ownPhone: 'Его собственный номер, подтверждён каналом',
+    forwardedFrom: 'Переслано от {name}', via: 'через {name}', inGroup: 'В группе {name}', openInTelegram: 'Больше 20 МБ: откройте в Telegram',
     edit: 'Изменить', delete: 'Удалить', deleteSure: 'Удалить и у клиента?', deleteNoteSure: 'Удалить заметку?', more: 'Ещё', react: 'Отреагировать', unreact: 'Убрать реакцию',
     deleted: 'удалено', deletedByCustomer: 'клиент удалил', pressed: 'Нажата кнопка «{label}»', versions: 'Что было раньше',
     cannot: { channel: 'Этот канал так не умеет', late: 'Поздно: канал разрешает это {n} ч', others: 'Это могут автор, руководитель и администратор', unsent: 'Дождитесь отправки' },
@@ -73,7 +75,7 @@ const ru = {
     pause: 'Пауза', position: 'Место в записи', fileStates: { pending: 'Загружается', unavailable: 'Файл недоступен', stored: 'Файл' },
   },
   unsupported: {
-    poll: 'опрос', contact: 'контакт', location: 'место на карте', venue: 'место на карте', dice: 'кубик', game: 'игра', story: 'история',
+    unique_gift: 'коллекционный подарок', giveaway_winners: 'победители розыгрыша', passport_data: 'документы Telegram Passport', users_shared: 'люди', user_shared: 'человек', chat_shared: 'чат', rich_message: 'оформленное сообщение', poll: 'опрос', contact: 'контакт', location: 'место на карте', venue: 'место на карте', dice: 'кубик', game: 'игра', story: 'история',
     giveaway: 'розыгрыш', invoice: 'счёт', wall: 'запись на стене', market: 'товар', gift: 'подарок', checklist: 'список дел', paid_media: 'платный материал', live_photo: 'живое фото', unknown: 'неизвестное', link: 'ссылка', call: 'звонок', event: 'приглашение',
   },
   delivery: {
@@ -82,6 +84,7 @@ const ru = {
     again: 'Отправить ещё раз', back: 'Вернуть в поле', unsaved: 'Сервер не ответил, сообщение не ушло',
   },
   reasons: {
+    gone: 'этого сообщения уже нет', bad_reaction: 'такой реакции здесь нет', bad_button: 'у кнопки слишком длинные данные или плохой адрес', buttons_need_text: 'к кнопкам нужен текст: под несколькими файлами их не бывает',
     blocked: 'клиент запретил писать ему', flood: 'канал просит писать реже', too_long: 'текст слишком длинный', unauthorized: 'доступ отозван, нужен новый ключ',
     timeout: 'канал не ответил вовремя', unreachable: 'клиент недоступен', too_large: 'файл слишком большой', file_gone: 'файл пропал', bad_file: 'файл не подошёл каналу',
     bad_answer: 'канал ответил непонятно', chat_gone: 'этого чата больше нет', chat_not_found: 'чат не найден', no_chat: 'чат не найден', connect: 'не удалось соединиться с каналом',
