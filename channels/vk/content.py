@@ -25,7 +25,7 @@ class Message(BaseModel):
     ref: str = ""
     payload: str | None = None
     update_time: int = 0
-    admin_author_id: int = 0
+    admin_author_id: int | None = None
     action: dict[str, Any] | None = None
     attachments: list[dict[str, Any]] = []
     fwd_messages: list[dict[str, Any]] = []

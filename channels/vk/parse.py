@@ -128,7 +128,7 @@ def _reply(body: dict[str, Any], names: Names) -> list[Event]:
 
 
 def _echo(message: Message, names: Names) -> Event:
-    content, admin = content_of(message, names), message.admin_author_id
+    content, admin = content_of(message, names), message.admin_author_id or 0
     return Echo(
         chat=str(message.peer_id),
         external_id=str(message.conversation_message_id),
