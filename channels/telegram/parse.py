@@ -76,6 +76,7 @@ def _from_owner(message: Message) -> Event:
         text=text_of(message),
         files=files_of(message),
         recipient=companion(message),
+        author=author(message).name,
         occurred_at=message.date,
     )
 
