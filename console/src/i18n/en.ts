@@ -107,6 +107,7 @@ const en: Messages = {
     dialog: { gave_way: 'Customers were merged: the conversation goes on in dialog #{dialog}', came_back: 'Customers were separated: the dialog is open again', closed: '{who}: dialog closed', reopened: 'Dialog reopened', woken: 'The snoozed dialog is back', opened: 'Dialog opened' },
   },
   mail: {
+    more: 'Recipients, forward, the mail as it came',
     to: 'To', cc: 'Cc', bcc: 'Bcc', subject: 'Subject', from: 'From {who}', replyAll: 'Reply to all', forward: 'Forward', raw: 'As it came (.eml)', passedOn: 'Forwarded message',
     newPerson: 'Somebody else than the customer: his own contact stays separate', open: 'Copy, subject…', close: 'Only to the customer', theCustomer: 'the customer', sameSubject: 'as before',
     wrong: 'Not an address: {who}', outside: 'Nobody of this thread: {who}', forwardHint: 'The files of the message go along; the customer does not get it.',

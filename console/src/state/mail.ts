@@ -55,6 +55,9 @@ export function replyAll(message: ThreadMessage, own: string[]): MailDraft {
   return { ...emptyMail(), to: first.join(', '), cc: cc.join(', ') }
 }
 
+/** One of our own mailboxes, with whatever stands after its `+`. */
+export const isOurs = (person: string, own: string[]) => own.some((one) => one.toLowerCase() === withoutDetail(addressOf(person)))
+
 const withoutDetail = (address: string) => address.replace(/\+[^@]*@/, '@')
 
 export const forward = (): MailDraft => ({ ...emptyMail(), forward: true })
