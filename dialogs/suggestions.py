@@ -102,7 +102,8 @@ def _says_something(row: Any, rows: list[Any]) -> bool:
         return bool(phonenumbers.is_number_match(row.mine, row.theirs) in _SAME_NUMBER)
     if row.kind == "email":
         return True
-    return sum(other.kind == row.kind and other.mine == row.mine for other in rows) <= COMMON
+    alike = [other for other in rows if other.kind == row.kind and other.mine == row.mine]
+    return len(alike) <= COMMON
 
 
 async def _shown(
