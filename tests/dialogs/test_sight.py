@@ -167,9 +167,10 @@ _MAY_BE_WITHOUT = (
     "/api/v1/customers/{customer_id}/avatar",
     "/api/v1/messages/{message_id}/raw",
     "/api/v1/messages/{message_id}/picture",
+    "/api/v1/customers/{customer_id}/merge-preview",
 )
 """What there is of some only."""
-GUARDED = ("/dialogs", "/customers", "/messages", "/files", "/tasks")
+GUARDED = ("/dialogs", "/customers", "/contacts", "/messages", "/files", "/tasks")
 
 
 async def doors(desk: Desk) -> list[tuple[str, str, Any]]:
@@ -182,15 +183,12 @@ async def doors(desk: Desk) -> list[tuple[str, str, Any]]:
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {})
             schema = content.get("application/json", {}).get("schema")
-            asked = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
-            query = "&".join(f"{name}=x" for name in asked if _required(operation, name))
+            asked = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
+            given = {one["name"]: example(one["schema"], document) for one in asked if one.get("required")}
+            query = "&".join(f"{name}={value}" for name, value in given.items())
             where = f"{path}?{query}" if query else path
             found.append((method, where, example(schema, document) if schema else None))
     return found
-
-
-def _required(operation: dict[str, Any], name: str) -> bool:
-    return any(one["name"] == name and one.get("required") for one in operation["parameters"])
 
 
 def example(schema: dict[str, Any], document: dict[str, Any]) -> Any:
