@@ -132,6 +132,7 @@ def _script(on: Stage) -> str:
         23: "'[]'::jsonb",
         24: "'{}'::text[]",
         25: "false",
+        26: "null::uuid",
     }
     sql = re.sub(r"\$(\d+)", lambda match: values[int(match.group(1))], store.statement())
     sql = re.sub(r"--[^\n]*", "", sql)
