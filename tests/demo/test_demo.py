@@ -59,7 +59,7 @@ async def test_dialogs_tasks_and_messages_are_in_every_state(shop: Shop) -> None
     assert await shop.value("select count(*) from dialogs where task_count > 1") >= 1  # type: ignore[operator]
     assert await shop.value("select count(*) from facts where type = 'dialog.reopened'") >= 1  # type: ignore[operator]
     assert await shop.value("select count(*) from message_versions") == 1
-    assert await shop.value("select count(*) from messages where meta ? 'unsupported'") == 1
+    assert await shop.value("select count(*) from messages where meta ? 'poll'") == 1
 
 
 async def test_failures_show_their_reasons(shop: Shop) -> None:
