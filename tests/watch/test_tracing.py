@@ -59,11 +59,11 @@ async def test_requests_and_batches_of_the_feed_are_sent(
             headers={"traceparent": f"00-{trace}-{caller}-01", "X-Request-Id": "from-the-proxy"},
         )
         assert answer.status_code == 401
+        position = app.state.feed.position
         async with app.state.database.transaction() as session:
             from app.core import facts
 
             await facts.record(session, "team.created", actor=facts.SYSTEM, team_id=uuid4())
-        position = app.state.feed.position
         await eventually(lambda: app.state.feed.position > position)
     (span,) = kept.spans["GET /api/v1/dialogs/{dialog_id}"]
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (trace, caller)
