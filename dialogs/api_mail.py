@@ -32,7 +32,7 @@ async def picture_get(
     """A picture that a mail shows from the internet, fetched by the server: its sender learns no more
     than that it was looked at. Only pictures the mail names, and only from public addresses.
     """
-    from app.core import outside  # its client takes 3 MB, for whoever looks at such a picture
+    from channels import outside  # its client takes 3 MB, for whoever looks at such a picture
 
     async with database.transaction() as session:
         message = await access.access_message(session, caller, message_id)

@@ -5,12 +5,12 @@ address: a name that answers differently the second time gains nothing. Redirect
 """
 
 import asyncio
-import ipaddress
 import socket
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from channels.addresses import is_public
 from channels.base import Gone, Http, RetryLater
 from channels.http import client_options
 
@@ -47,20 +47,9 @@ async def _address(host: str, port: int, *, allow_private: bool) -> str:
     except (OSError, UnicodeError):
         raise RetryLater("The host of the file cannot be found", code="fetch") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not allow_private and not all(_is_public(address) for address in addresses):
+    if not allow_private and not all(map(is_public, addresses)):
         raise Gone("the file's address leads into a private network")
     return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    value: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(value, ipaddress.IPv6Address):
-        inner = value.ipv4_mapped or value.sixtofour
-        # NAT64 carries an IPv4 address in its last 32 bits.
-        if value in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(value) & 0xFFFFFFFF)
-        value = inner or value
-    return value.is_global and not value.is_multicast
 
 
 def _request(

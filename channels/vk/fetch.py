@@ -1,11 +1,11 @@
 """Files and pictures from VK: only from VK's own hosts, never from an address inside our network."""
 
 import asyncio
-import ipaddress
 import socket
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from channels.addresses import is_public
 from channels.base import Gone, RetryLater
 from channels.http import Answer, unusable
 from channels.vk.client import Client
@@ -62,5 +62,5 @@ async def _check_public(host: str) -> None:
         found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     except OSError:
         raise RetryLater("The host of the file cannot be found", code="connect") from None
-    if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
+    if not all(is_public(str(entry[4][0])) for entry in found):
         raise Gone("The address of the file lies inside the network")

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from channels.addresses import is_public
 from channels.api import files
 from channels.api.adapter import MAX_INLINE_BYTES, ApiAdapter
 from channels.api.parse import to_raw
@@ -201,12 +202,12 @@ async def test_private_addresses_are_not_asked(address: str, monkeypatch: pytest
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(Gone, match="private"):
         await adapter().fetch({"url": f"http://{host}/x"}, limit=1000)
-    assert not files._is_public(address)
+    assert not is_public(address)
 
 
 def test_public_addresses_are() -> None:
-    assert files._is_public("8.8.8.8")
-    assert files._is_public("2a00:1450:4010::1")
+    assert is_public("8.8.8.8")
+    assert is_public("2a00:1450:4010::1")
 
 
 async def test_a_name_that_leads_inside_is_not_asked(service: FakeCallback) -> None:

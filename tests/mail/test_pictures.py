@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from app.core import outside
+from channels import outside
+from channels.addresses import is_public
 from tests.dialogs.desk import Desk
 from tests.mail.conftest import Box, mail
 
@@ -62,12 +63,12 @@ def moved(where: str) -> bytes:
     ],
 )  # fmt: skip
 async def test_addresses_that_are_not_of_the_open_internet(address: str) -> None:
-    assert not outside.is_public(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4010::1", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 async def test_addresses_of_the_open_internet(address: str) -> None:
-    assert outside.is_public(address)
+    assert is_public(address)
 
 
 @pytest.mark.parametrize(

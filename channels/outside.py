@@ -1,7 +1,6 @@
 """Fetching what strangers name: only public addresses, a few redirects, little, and soon or not at all."""
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +9,7 @@ import httpcore
 import httpx
 
 from app.core.errors import AppError
+from channels.addresses import is_public
 
 SECONDS = 10
 MAX_REDIRECTS = 3
@@ -18,18 +18,6 @@ PORTS = frozenset({80, 443})
 
 class Unfetchable(AppError):
     code, status, title = "unfetchable", 502, "What was named could not be fetched."
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is of the open internet; what IPv6 wraps of IPv4 is judged as that."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 async def resolve(host: str, port: int) -> list[str]:
